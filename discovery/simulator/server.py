@@ -27,7 +27,7 @@ class Simulator:
         self.state = SimulatorState() if state is None else state
         self.url = ""
         # "localhost" may be two addresses, which would be two ports.
-        self._address = ("127.0.0.1" if host == "localhost" else host, port)
+        self.address = ("127.0.0.1" if host == "localhost" else host, port)
         self._connections = ServerState()
 
     async def __aenter__(self) -> Self:
@@ -39,7 +39,7 @@ class Simulator:
         def connection() -> _Connection:
             return _Connection(config, self._connections, {})
 
-        host, port = self._address
+        host, port = self.address
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(connection, host, port)
         port = self._server.sockets[0].getsockname()[1]
