@@ -11,6 +11,40 @@ unexport PYTHONWARNINGS
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
+.venv/runtime: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here. Install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) lacks the venv module. Install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/runtime
+	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: dev
+dev: .venv/dev ## the virtual environment with every tool in it
+
+.PHONY: check
+check: .venv/dev ## style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: .venv/dev ## every test, in parallel, with the coverage that the core must have
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -q -n auto --cov --cov-report=
+	$(BIN)/coverage report --fail-under=80 --format=total
+	$(BIN)/coverage report --fail-under=100 --include='discovery/plan/*,*/tagselectors/*'
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf .venv out dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes and without hosts (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade --group build pyproject.toml -o requirements.lock

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 
-class Device(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Device(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One machine of a tailnet, as its control plane describes it.
 
     ``name`` is the MagicDNS name without trailing dot (a bare label from Headscale); ``tags`` and

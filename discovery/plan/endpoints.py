@@ -1,9 +1,10 @@
-"""Endpoints: what a resource's static entries and selectors come to on a given tailnet."""
+"""Endpoints of a resource, as values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from discovery.plan.gate import Exclusion
 from discovery.plan.ports import Port
 
 
@@ -18,9 +19,10 @@ class Source(StrEnum):
 class Endpoint:
     """One named backend of a resource.
 
-    ``name`` is a DNS label, unique in the resource. ``node_id`` is empty for a static endpoint whose
-    address no known device has. ``addresses`` hold at most one per family, IPv4 first; ``ports``
-    are sorted and not empty. ``why`` is one sentence for people.
+    ``name`` is a DNS label, unique in the resource. ``node_id`` is empty for a static endpoint
+    whose address no known device has. ``addresses`` hold at most one per family, IPv4 first;
+    ``ports`` are sorted and not empty. ``held`` marks an endpoint that stays only because the list
+    could not say anything about its device.
     """
 
     name: str
@@ -31,4 +33,30 @@ class Endpoint:
     ports: tuple[Port, ...]
     tags: tuple[str, ...] = ()
     connected: bool | None = None
-    why: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A selected device or a static endpoint that is no endpoint, and the name of the reason."""
+
+    name: str
+    node_id: str
+    exclusion: Exclusion
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A resource on a tailnet: endpoints sorted by name, Service ports, and all that was refused.
+
+    ``collisions`` and ``ignored_tags`` are sentences for people, in a stable order;
+    ``uses_default_port`` says that a device got 80/HTTP because nothing names its port.
+    """
+
+    endpoints: tuple[Endpoint, ...] = ()
+    service_ports: tuple[Port, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    collisions: tuple[str, ...] = ()
+    ignored_tags: tuple[str, ...] = ()
+    uses_default_port: bool = False

@@ -1,4 +1,4 @@
-"""Ports of endpoints: names, numbers, transports, application protocols."""
+"""Ports of endpoints and Services, as values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,11 +13,11 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Port:
-    """One port of an endpoint as its EndpointSlices carry it.
+    """One port of an endpoint as its EndpointSlices carry it, or one of the Service.
 
-    ``number`` is the machine's own (1-65535); ``app_protocol`` is empty where Kubernetes should
-    have none; ``checked`` says that a health check decides its readiness, which gives the port
-    slices of its own (conditions are per endpoint, checks are per port).
+    ``number`` is 1-65535; ``app_protocol`` is empty where Kubernetes should have none; ``checked``
+    says that a health check decides its readiness, which gives the port slices of its own
+    (conditions are per endpoint, checks are per port).
     """
 
     name: str

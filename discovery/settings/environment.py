@@ -109,7 +109,7 @@ def _unknown(name: str, variables: tuple[Variable, ...]) -> str:
     index = next(iter(re.findall(r"_([0-9]+)_", name)), "0")
     names = [v.name.replace("_N_", f"_{index}_") for v in variables]
     meant = closest(name, [*names, CONFIG_VARIABLE])
-    advice = f"Did you mean {meant}?" if meant else "`config --help` names them all."
+    advice = f"Did you mean {meant}?" if meant else "docs/reference/configuration.md has them all."
     return f"unknown variable, which is ignored ({name}). {advice}"
 
 

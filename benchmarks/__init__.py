@@ -1,0 +1,1 @@
+"""What it costs: measured against compiled peers, from data with a fixed seed."""

@@ -1,0 +1,3 @@
+module tailnet-discovery/benchmarks/peers
+
+go 1.21

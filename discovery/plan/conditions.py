@@ -1,0 +1,149 @@
+"""Conditions: what a user reads first when something is wrong.
+
+Messages say since when and never how old, so that a pass in which nothing changed says the same
+words and is not written.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from discovery.plan.endpoints import Resolution
+from discovery.plan.observed import Observed, Sync
+from discovery.v1alpha1_status import Condition, EndpointStatus, EndpointVerdict
+
+DEFAULT_PORT = (
+    "Discovered devices get port 80/HTTP, since discovery.ports is empty; declare the real port, "
+    "or tag devices tag:port-N"
+)
+NO_CHECKS = "NoChecks"
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A condition without its bookkeeping."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+def sayings(observed: Observed, entries: Sequence[EndpointStatus]) -> tuple[Saying, ...]:
+    """Return every condition that is to be shown, in the order in which kubectl prints them."""
+    accepted = _accepted(observed)
+    synced = _synced(observed)
+    healthy = _healthy(observed, entries)
+    fresh = Saying(
+        "SourceFresh",
+        "True" if observed.freshness.fresh else "False",
+        observed.freshness.reason,
+        observed.freshness.message,
+    )
+    ready = _ready(observed, accepted, synced, healthy)
+    said = [ready, accepted, fresh, synced, healthy]
+    if observed.sync is Sync.SERVICE_CONFLICT:
+        said.append(Saying("ServiceConflict", "True", "ForeignService", observed.detail))
+    return tuple(said)
+
+
+def conditions(
+    said: Iterable[Saying], generation: int, previous: Sequence[Condition], now: datetime
+) -> tuple[Condition, ...]:
+    """Give sayings their bookkeeping; the transition time moves only when the status flips."""
+    before = {condition.type: condition for condition in previous}
+    return tuple(
+        Condition(
+            type=saying.type,
+            status=saying.status,
+            observed_generation=generation,
+            last_transition_time=known.last_transition_time
+            if (known := before.get(saying.type)) is not None and known.status == saying.status
+            else now,
+            reason=saying.reason,
+            message=saying.message,
+        )
+        for saying in said
+    )
+
+
+def _accepted(observed: Observed) -> Saying:
+    if observed.rejection is not None:
+        return Saying("Accepted", "False", observed.rejection.reason, observed.rejection.message)
+    resolution = observed.resolution or Resolution()
+    warnings = [*resolution.collisions]
+    reason = "NameCollision" if warnings else "Accepted"
+    if resolution.refused:
+        counts = Counter(refused.exclusion for refused in resolution.refused)
+        warnings.append(
+            "refused: " + ", ".join(f"{counts[name]} {name}" for name in sorted(counts))
+        )
+    if resolution.uses_default_port:
+        reason = "DefaultPort" if reason == "Accepted" else reason
+        warnings.append(DEFAULT_PORT)
+    message = "; ".join(warnings) or "The resource is valid"
+    return Saying("Accepted", "True", reason, f"{message}.")
+
+
+def _synced(observed: Observed) -> Saying:
+    match observed.sync:
+        case Sync.SYNCED:
+            count = len(observed.resolution.endpoints) if observed.resolution else 0
+            text = f"{_counted(count, 'endpoint')} in {_counted(observed.slices, 'EndpointSlice')}."
+            return Saying("EndpointsSynced", "True", Sync.SYNCED, text)
+        case Sync.NOT_ACCEPTED:
+            text = "Nothing is written while the resource is not accepted."
+        case Sync.NO_DEVICE_LIST:
+            text = "Nothing is written before a device list is verified."
+        case Sync.OBSERVE_ONLY | Sync.WRITE_FAILED | Sync.SERVICE_CONFLICT:
+            text = observed.detail
+    return Saying("EndpointsSynced", "False", observed.sync, text)
+
+
+def _healthy(observed: Observed, entries: Sequence[EndpointStatus]) -> Saying:
+    by_status = Counter(entry.status for entry in entries)
+    unhealthy = by_status[EndpointVerdict.UNHEALTHY]
+    if not entries:
+        return Saying("Healthy", "Unknown", "NoEndpoints", "There is no endpoint.")
+    if unhealthy:
+        text = f"{unhealthy} of {len(entries)} addresses fail their health check."
+        return Saying("Healthy", "False", "Unhealthy", text)
+    if by_status[EndpointVerdict.UNKNOWN]:
+        text = f"{by_status[EndpointVerdict.UNKNOWN]} of {len(entries)} addresses have no verdict."
+        return Saying("Healthy", "Unknown", "NoVerdict", text)
+    if by_status[EndpointVerdict.HEALTHY]:
+        return Saying("Healthy", "True", "Healthy", "Every health check passes.")
+    endpoints = observed.resolution.endpoints if observed.resolution else ()
+    offline = sum(endpoint.connected is False for endpoint in endpoints)
+    text = f"No endpoint has a health check; the control plane calls {offline} of them offline."
+    return Saying("Healthy", "Unknown", NO_CHECKS, text)
+
+
+def _ready(observed: Observed, accepted: Saying, synced: Saying, healthy: Saying) -> Saying:
+    for saying in (accepted, synced):
+        if saying.status != "True":
+            return Saying("Ready", "False", saying.reason, saying.message)
+    if observed.resolution is None or not observed.resolution.endpoints:
+        return Saying("Ready", "False", "NoEndpoints", _nothing_selected(observed))
+    if not observed.freshness.fresh:
+        text = f"Endpoints are kept as they were. {observed.freshness.message}"
+        return Saying("Ready", "True", "SourceStale", text)
+    if healthy.status == "False":
+        return Saying("Ready", "True", "EndpointsUnhealthy", healthy.message)
+    text = {
+        "True": "All endpoints are configured and healthy",
+        "Unknown": "All endpoints are configured",
+    }[healthy.status]
+    return Saying("Ready", "True", "EndpointsConfigured", text)
+
+
+def _nothing_selected(observed: Observed) -> str:
+    refused = observed.resolution.refused if observed.resolution else ()
+    if refused:
+        return f"No endpoint: {len(refused)} selected, and each refused; see condition Accepted."
+    return "No device matches; `tailnet-discovery explain` shows each requirement's verdict."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,46 @@
+"""What a pass saw and did, as the one value from which status is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from discovery.plan.endpoints import Resolution
+from discovery.plan.trust import Freshness
+
+
+class Sync(StrEnum):
+    """How far the writes of a pass came: the reason of condition EndpointsSynced."""
+
+    SYNCED = "Synced"
+    OBSERVE_ONLY = "ObserveOnly"
+    WRITE_FAILED = "WriteFailed"
+    SERVICE_CONFLICT = "ServiceConflict"
+    NO_DEVICE_LIST = "NoDeviceList"
+    NOT_ACCEPTED = "NotAccepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a resource as a whole can not be honoured: reason and message of Accepted=False."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that status is made of.
+
+    ``resolution`` is None where the resource could not be resolved: no verified list yet, or a
+    ``rejection``. ``slices`` counts EndpointSlices after the pass; ``detail`` says what Observe
+    would have written, which write failed, or whose the Service is. ``ready`` holds the conditions
+    that EndpointSlices carry, by address and port name.
+    """
+
+    freshness: Freshness
+    sync: Sync
+    resolution: Resolution | None = None
+    rejection: Rejection | None = None
+    detail: str = ""
+    slices: int = 0
+    ready: Mapping[tuple[str, str], bool] = field(default_factory=dict)

@@ -1,0 +1,69 @@
+"""Retention: an entry of the list that could not be read is unknown, and unknown is not absent.
+
+The EndpointSlices are the persisted last good state, so what stays is read back from them: a pass
+after a restart keeps the same endpoints as one that never stopped.
+"""
+
+from collections.abc import Collection, Iterable
+from ipaddress import ip_address
+
+from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.ports import Port
+from discovery.plan.slices import EndpointSlice
+from discovery.tailnet import UnknownDevice
+from discovery.v1alpha1 import DiscoveryPort
+
+
+def held_nodes(
+    current: Iterable[EndpointSlice],
+    unknown: Iterable[UnknownDevice],
+    listed: Collection[str],
+    excluded: Collection[str],
+) -> set[str]:
+    """Return the node IDs whose endpoints in ``current`` must stay although nothing selects them.
+
+    ``listed`` are the node IDs that were read, ``excluded`` those of them that are not eligible. An
+    entry whose node ID is unreadable may be any missing device, so that list removes nothing.
+    """
+    nodes = {e.node_id for s in current for e in s.endpoints if e.node_id}
+    unreadable = [entry for entry in unknown if entry.node_id is None]
+    if unreadable:
+        return {node for node in nodes if node not in listed or node in excluded}
+    return nodes & {entry.node_id for entry in unknown if entry.node_id}
+
+
+def held_endpoints(
+    current: Iterable[EndpointSlice], nodes: Collection[str], declared: Iterable[DiscoveryPort]
+) -> tuple[Endpoint, ...]:
+    """Rebuild the endpoints of these nodes from their slices, sorted by name."""
+    checked = {p.name for p in declared if p.health_check is not None and p.health_check.enabled}
+    addresses: dict[tuple[str, str], set[str]] = {}
+    ports: dict[tuple[str, str], set[Port]] = {}
+    for held in current:
+        for endpoint in held.endpoints:
+            if endpoint.node_id in nodes:
+                place = (endpoint.name, endpoint.node_id)
+                addresses.setdefault(place, set()).add(endpoint.address)
+                ports.setdefault(place, set()).update(held.ports)
+    return tuple(
+        Endpoint(
+            name=name,
+            source=Source.TAG_SELECTOR,
+            node_id=node_id,
+            fqdn="",
+            addresses=tuple(
+                sorted(
+                    (ip_address(a) for a in addresses[name, node_id]),
+                    key=lambda a: (a.version, int(a)),
+                )
+            ),
+            ports=tuple(
+                sorted(
+                    Port(p.name, p.number, p.transport, p.app_protocol, p.name in checked)
+                    for p in ports[name, node_id]
+                )
+            ),
+            held=True,
+        )
+        for name, node_id in sorted(addresses)
+    )

@@ -1,0 +1,126 @@
+"""Slices: the EndpointSlices that a resource should have, and the changes from those it has."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
+from itertools import count
+
+import msgspec
+
+from discovery.plan.changes import Changes
+from discovery.plan.endpoints import Endpoint
+from discovery.plan.endpointslice import AddressType, EndpointSlice, Group, SliceEndpoint
+from discovery.plan.owner import Owner
+from discovery.plan.packing import pack
+from discovery.plan.ports import Port
+from discovery.plan.write_order import Write, in_order
+
+__all__ = ["Desired", "EndpointSlice", "Group", "Readiness", "SliceEndpoint"]
+__all__ += ["always_ready", "desired", "diff", "digest"]
+
+Readiness = Callable[[IPv4Address | IPv6Address, Port], bool]
+"""Says whether a checked port of an address counts as ready and serving."""
+
+
+def always_ready(_address: IPv4Address | IPv6Address, _port: Port) -> bool:
+    """Call everything ready, as where nothing probes."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The endpoints that a resource's slices should hold: sorted, by group, no group empty."""
+
+    owner: Owner
+    groups: Mapping[Group, tuple[SliceEndpoint, ...]]
+
+
+def desired(
+    owner: Owner, endpoints: Iterable[Endpoint], readiness: Readiness = always_ready
+) -> Desired:
+    """Sort a resource's endpoints into groups; their order is irrelevant.
+
+    A port without a check is ready, and ``readiness`` is not asked for it.
+    """
+    found: dict[Group, list[SliceEndpoint]] = {}
+    known: dict[tuple[Port, ...], tuple[tuple[tuple[Port, ...], Port | None], ...]] = {}
+    for endpoint in endpoints:
+        sets = known.get(endpoint.ports)
+        if sets is None:
+            sets = known[endpoint.ports] = _port_sets(endpoint.ports)
+        for address in endpoint.addresses:
+            family = AddressType.IPV4 if isinstance(address, IPv4Address) else AddressType.IPV6
+            text = str(address)
+            for ports, checked in sets:
+                ready = checked is None or readiness(address, checked)
+                found.setdefault(Group(family, ports), []).append(
+                    SliceEndpoint(endpoint.name, text, endpoint.node_id, ready, ready)
+                )
+    return Desired(owner, {group: tuple(sorted(found[group])) for group in sorted(found)})
+
+
+def _port_sets(ports: Iterable[Port]) -> tuple[tuple[tuple[Port, ...], Port | None], ...]:
+    """Split an endpoint's ports into those of one slice each, with the checked port if it is one.
+
+    Conditions are per endpoint and checks per port, so that a checked port stands alone. A slice
+    has each port name once: a name that comes again (a device held in the middle of a change of
+    port number) stands alone too.
+    """
+    together: dict[str, Port] = {}
+    alone: list[tuple[tuple[Port, ...], Port | None]] = []
+    for port in sorted(ports):
+        plain = replace(port, checked=False)
+        if port.checked or port.name in together:
+            alone.append(((plain,), port if port.checked else None))
+        else:
+            together[port.name] = plain
+    return ((tuple(together.values()), None), *alone) if together else tuple(alone)
+
+
+def diff(
+    current: Sequence[EndpointSlice],
+    wanted: Desired,
+    trigger_time: datetime,
+    taken: Collection[str] = (),
+) -> Changes:
+    """Return the writes that turn ``current`` into ``wanted``; nothing where nothing differs.
+
+    ``current`` are the slices that are the resource's, or are to be adopted, in any order.
+    ``trigger_time`` (aware) is when the list or verdict was fetched that caused the change; only
+    slices whose endpoints change carry it. ``taken`` are names of slices that are not ours.
+
+    Without endpoints there are no slices. Kubernetes keeps an empty one so that its controller can
+    tell a Service it has seen; ours needs none, and consumers treat both alike.
+    """
+    owner = wanted.owner
+    names = {*taken, *(held.name for held in current)}
+    held_by_group: dict[Group, list[EndpointSlice]] = {group: [] for group in wanted.groups}
+    writes: list[Write] = []
+    for held in sorted(current, key=lambda s: s.name):
+        if held.deleting:
+            continue
+        if held.service_name is not None and owner.service_name is None:
+            # Its Service may be a stranger's by now: a label that is only no longer applied could
+            # stay where another manager has it too.
+            writes.append(Write(held, None))
+        else:
+            held_by_group.setdefault(held.group, []).append(held)
+    template = _Template(owner, _timestamp(trigger_time))
+    for group in sorted(held_by_group):
+        writes += _group_writes(
+            group, held_by_group[group], wanted.groups.get(group, ()), template, names
+        )
+    return in_order(writes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What all slices of one resource have in common, and the stamp of those that change now."""
+
+    owner: Owner
+    stamp: str
+
+    def is_stale(self, held: EndpointSlice) -> bool:
+        return held.drifted or replace(held, **self._metadata()) != held

@@ -1,0 +1,63 @@
+"""Files that are replaced together: first every new content is safe on disk, then all are renamed.
+
+A full disk or a read-only folder therefore shows before the first file is touched, and a reader
+never meets half a file.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_SUFFIX = ".tailnet-discovery-new"
+
+
+def replace_all(contents: Mapping[Path, bytes | None]) -> None:
+    """Give each path its content, None meaning that the file goes; folders come and go with them.
+
+    Raises OSError with nothing changed where a content could not be stored.
+    """
+    staged: list[Path] = []
+    made: list[Path] = []
+    try:
+        for path in sorted(contents):
+            content = contents[path]
+            if content is not None:
+                made += _make_folders(path.parent)
+                staged.append(_stage(path, content))
+    except OSError:
+        for path in staged:
+            path.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    for path in staged:
+        path.replace(path.with_name(path.name.removesuffix(_SUFFIX)))
+    for path in sorted(contents):
+        if contents[path] is None:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder holds something else
+                path.parent.rmdir()
+
+
+def _stage(path: Path, content: bytes) -> Path:
+    staged = path.with_name(path.name + _SUFFIX)
+    try:
+        with staged.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
+    return staged
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    missing = [folder, *folder.parents]
+    made: list[Path] = []
+    for parent in reversed([f for f in missing if not f.exists()]):
+        parent.mkdir()
+        made.append(parent)
+    return made

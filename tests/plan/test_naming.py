@@ -1,0 +1,44 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery.plan.naming import MAX_LABEL, assign, label_of
+
+
+def test_the_first_label_of_the_name_is_the_endpoint() -> None:
+    assert label_of("API-1.company.ts.net", "n1") == "api-1"
+
+
+def test_what_no_dns_label_holds_becomes_a_dash() -> None:
+    assert label_of("_db_1.company.ts.net", "n1") == "db-1"
+
+
+def test_a_device_without_a_name_is_called_after_its_node() -> None:
+    assert label_of("", "nA1bC2") == label_of("", "nA1bC2") != label_of("", "nA1bC3")
+
+
+def test_the_lowest_node_keeps_the_plain_name() -> None:
+    names, collisions = assign([("n2", "api"), ("n1", "api")], {})
+
+    assert names["n1"] == "api"
+    assert names["n2"] == "api-0480a93d"
+    assert collisions == ("name 'api' is taken by device n1: device n2 is 'api-0480a93d'",)
+
+
+def test_a_static_name_is_never_given_away() -> None:
+    names, collisions = assign([("n1", "api")], {"api": "a static endpoint"})
+
+    assert names["n1"].startswith("api-")
+    assert "a static endpoint" in collisions[0]
+
+
+labels = st.from_regex(r"[a-z]([a-z-]{0,61}[a-z])?", fullmatch=True)
+
+
+@given(st.dictionaries(st.text("nA1", min_size=1), labels, max_size=8))
+def test_names_are_unique_labels_whatever_the_order(wanted: dict[str, str]) -> None:
+    names, _ = assign(wanted.items(), {})
+    again, _ = assign(reversed(wanted.items()), {})
+
+    assert names == again
+    assert len(set(names.values())) == len(wanted)
+    assert all(len(name) <= MAX_LABEL and name.strip("-") == name for name in names.values())

@@ -1,0 +1,166 @@
+from ipaddress import IPv4Network, ip_address
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.gate import Exclusion
+from discovery.plan.policy import GrantRule, TailnetPolicy
+from discovery.plan.ports import Port
+from discovery.plan.resolve import Candidates, resolve
+from discovery.tailnet import Device
+from discovery.v1alpha1 import TailscaleEndpoints
+
+POLICY = TailnetPolicy("company.ts.net", ("company.ts.net",))
+
+
+def names(endpoints: tuple[Endpoint, ...]) -> list[str]:
+    return [endpoint.name for endpoint in endpoints]
+
+
+def test_static_and_discovered_endpoints_stand_side_by_side_by_name(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("zeta", "100.64.0.99", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    )
+    found = resolve(resource, Candidates((make.device(2), make.device(1))), POLICY)
+
+    assert names(found.endpoints) == ["api-1", "api-2", "zeta"]
+    assert [e.source for e in found.endpoints] == [
+        Source.TAG_SELECTOR,
+        Source.TAG_SELECTOR,
+        Source.STATIC,
+    ]
+    assert found.uses_default_port
+
+
+def test_only_the_families_that_are_asked_for_become_addresses(make: Any) -> None:
+    devices = (make.device(1), make.device(2, addresses=("100.64.0.2",)))
+    both = make.resource(discovery={"addressFamilies": ["IPv4", "IPv6"]})
+    only6 = make.resource(discovery={"addressFamilies": ["IPv6"]})
+
+    assert resolve(both, Candidates(devices), POLICY).endpoints[0].addresses == (
+        ip_address("100.64.0.1"),
+        ip_address("fd7a:115c:a1e0::1"),
+    )
+    found = resolve(only6, Candidates(devices), POLICY)
+    assert names(found.endpoints) == ["api-1"]
+    assert [(r.node_id, r.exclusion) for r in found.refused] == [("n2", Exclusion.ADDRESS_FAMILY)]
+
+
+def test_at_the_same_address_and_port_static_wins(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("pinned", "100.64.0.1", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    )
+    found = resolve(resource, Candidates((make.device(1), make.device(2))), POLICY)
+
+    assert names(found.endpoints) == ["api-2", "pinned"]
+    assert found.refused[0].exclusion is Exclusion.SAME_ADDRESS
+    assert found.refused[0].detail == "80 is pinned's"
+
+
+def test_of_two_static_entries_at_one_place_the_first_name_stays(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("b", "100.64.0.1", 80), make.static("a", "100.64.0.1", 80)]
+    )
+    found = resolve(resource, Candidates(), POLICY)
+
+    assert names(found.endpoints) == ["a"]
+    assert [(r.name, r.detail) for r in found.refused] == [("b", "a")]
+
+
+def test_a_discovered_device_never_takes_a_static_name(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("api-1", "100.64.0.99", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    )
+    found = resolve(resource, Candidates((make.device(1),)), POLICY)
+
+    assert found.endpoints[0].source is Source.STATIC
+    assert found.endpoints[1].name.startswith("api-1-")
+    assert len(found.collisions) == 1
+
+
+def test_a_denied_static_address_is_refused(make: Any) -> None:
+    policy = TailnetPolicy("company.ts.net", denied=(IPv4Network("100.64.0.0/24"),))
+    resource = make.resource(endpoints=[make.static("a", "100.64.0.1", 80)])
+    found = resolve(resource, Candidates(), policy)
+
+    assert found.endpoints == ()
+    assert found.refused[0].exclusion is Exclusion.DENIED_ADDRESS
+
+
+def test_grants_hold_for_static_addresses_and_devices_alike(make: Any) -> None:
+    policy = TailnetPolicy("company.ts.net", grants=(GrantRule(("default",), ("tag:env-*",)),))
+    owned, other = make.device(1), make.device(2, "tag:team-x")
+    resource = make.resource(
+        endpoints=[
+            make.static("mine", "100.64.0.1", 81),
+            make.static("theirs", "100.64.0.2", 81),
+            make.static("unknown", "100.64.0.3", 81),
+        ],
+        tagSelectors=[{"key": "x", "operator": "DoesNotExist"}],
+    )
+    by_address = {a: d for d in (owned, other) for a in d.addresses}
+    found = resolve(resource, Candidates((owned, other), by_address), policy)
+
+    assert names(found.endpoints) == ["api-1", "mine"]
+    assert {r.name for r in found.refused} == {"theirs", "unknown", "api-2.company.ts.net"}
+    assert {r.exclusion for r in found.refused} == {Exclusion.NOT_GRANTED}
+
+
+def test_an_endpoint_that_is_held_keeps_its_name(make: Any) -> None:
+    held = Endpoint(
+        "api-1", Source.TAG_SELECTOR, "nOld", "", (ip_address("100.64.0.50"),), (Port("http", 80),)
+    )
+    found = resolve(make.resource(), Candidates((make.device(1),), held=(held,)), POLICY)
+
+    assert [e.node_id for e in found.endpoints if e.name == "api-1"] == ["nOld"]
+    assert len(found.endpoints) == 2
+
+
+def test_an_ignored_port_tag_is_told_with_the_endpoints_name(make: Any) -> None:
+    device = make.device(1, "tag:env-production", "tag:port-x")
+    found = resolve(make.resource(), Candidates((device,)), POLICY)
+
+    assert found.ignored_tags == (
+        "api-1: tag:port-x ignored, since it is not a port from 1 to 65535",
+    )
+
+
+devices = st.lists(
+    st.builds(
+        lambda number, label: Device(
+            node_id=f"n{number}",
+            name=f"{label}.company.ts.net",
+            addresses=(f"100.64.1.{number}",),
+            tags=("tag:env-production",),
+        ),
+        st.integers(1, 40),
+        st.sampled_from(["api", "db", "API", ""]),
+    ),
+    unique_by=lambda device: device.node_id,
+)
+
+
+@given(devices, st.randoms(use_true_random=False))
+def test_the_order_of_devices_is_irrelevant(found: list[Device], random: Any) -> None:
+    resource = TailscaleEndpoints.model_validate(
+        {
+            "apiVersion": "gateway.tailscale.com/v1alpha1",
+            "kind": "TailscaleEndpoints",
+            "metadata": {"name": "api"},
+            "spec": {
+                "tailnet": "company.ts.net",
+                "tagSelectors": [{"key": "env", "operator": "Exists"}],
+            },
+        }
+    )
+    shuffled = list(found)
+    random.shuffle(shuffled)
+
+    assert resolve(resource, Candidates(found), POLICY) == resolve(
+        resource, Candidates(shuffled), POLICY
+    )
