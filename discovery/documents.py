@@ -5,8 +5,8 @@ Duplicate keys are refused, since one of the two would be lost without a word.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
@@ -26,18 +26,23 @@ _BASES: Final = {"0b": 2, "0x": 16, "0o": 8}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a text: its number from 1, its value, and the line of each path in it."""
+    """One document of a text: its number from 1, its value, and what knows the lines of it."""
 
     number: int
     value: Any
-    lines: Mapping[Path, int] = field(default_factory=dict)
+    root: yaml.Node | None = None
 
     def line_of(self, path: Path) -> int | None:
         """Return the line of a path, or of the nearest place above it that is in the text."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return None
+        if self.root is None:
+            return None
+        node, line = self.root, self.root.start_mark.line + 1
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +60,44 @@ def read_documents(text: str) -> Iterator[Document | Fault]:
 
     After a syntax error nothing more can be read; any other fault spoils its own document alone.
     """
-    loader = _NodeLoader(text)
     number = 0
     try:
+        loader = yaml.CSafeLoader(text)
         while loader.check_node():
-            number += 1
             node = loader.get_node()
-            reader = _Reader(number)
-            try:
-                value = reader.value_of(node, ())
-            except _Refused as refused:
-                yield refused.fault
-            else:
-                if value is not None:
-                    yield Document(number, value, reader.lines)
-    except yaml.YAMLError as error:
+            number += 1
+            yield from _read(number, node)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        yield Fault(number + 1, line, (), f"is no YAML: {error.reason}")
+    except yaml.MarkedYAMLError as error:
         yield _syntax_fault(number + 1, error)
-    finally:
-        loader.dispose()
+    except UnicodeError:
+        yield Fault(number + 1, None, (), "is no YAML: it holds characters that are no text")
+
+
+def _read(number: int, node: yaml.Node | None) -> Iterator[Document | Fault]:
+    if node is None:
+        return
+    try:
+        value = _Reader(number).value_of(node, ())
+    except _Refused as refused:
+        yield refused.fault
+    else:
+        if value is not None:
+            yield Document(number, value, node)
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    """Return the line and the node of one step of a path; None where the text has no such step."""
+    if isinstance(node, yaml.MappingNode) and isinstance(step, str):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == step:
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        item = node.value[step]
+        return item.start_mark.line + 1, item
+    return None
 
 
 class _Refused(Exception):  # noqa: N818 - it carries a fault, and never leaves this module
@@ -81,25 +106,19 @@ class _Refused(Exception):  # noqa: N818 - it carries a fault, and never leaves 
         self.fault = fault
 
 
-class _NodeLoader(yaml.CSafeLoader):
-    """Reads nodes only: what they mean is decided here."""
-
-
 class _Reader:
-    """Turns the nodes of one document into values, and remembers the line of each."""
+    """Turns the nodes of one document into values."""
 
     def __init__(self, number: int) -> None:
-        self.lines: dict[Path, int] = {}
         self._number = number
         self._values = 0
 
     def value_of(self, node: yaml.Node, path: Path) -> Any:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise self._refused(node, path, f"holds more than {MAX_VALUES} values")
+            raise self._refused(node, (), f"holds more than {MAX_VALUES} values")
         if len(path) > MAX_DEPTH:
-            raise self._refused(node, path, f"is nested more than {MAX_DEPTH} levels deep")
-        self.lines.setdefault(path, node.start_mark.line + 1)
+            raise self._refused(node, (), f"is nested more than {MAX_DEPTH} levels deep")
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.MappingNode) and kind == "map":
             return self._mapping(node, path)
@@ -112,16 +131,16 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
+        lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
                 merged = self._merged(value_node, path) | merged
                 continue
             key = self._key(key_node, path)
             if key in own:
-                first = self.lines[(*path, key)]
-                message = f"stands twice in one mapping, first in line {first}"
+                message = f"stands twice in one mapping, first in line {lines[key]}"
                 raise self._refused(key_node, (*path, key), message)
-            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            lines[key] = key_node.start_mark.line + 1
             own[key] = self.value_of(value_node, (*path, key))
         return {**merged, **own}
 
@@ -174,12 +193,10 @@ def _number(text: str, kind: str) -> int | float | str:
     return int(digits, _BASES.get(unsigned[:2], 8 if octal else 10))
 
 
-def _syntax_fault(number: int, error: yaml.YAMLError) -> Fault:
+def _syntax_fault(number: int, error: yaml.MarkedYAMLError) -> Fault:
     """Return the one line that a YAML error comes to, with its line and column."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    parts = (getattr(error, "context", None), getattr(error, "problem", None))
-    what = ": ".join(" ".join(str(part).split()) for part in parts if part)
-    what = what or " ".join(str(error).split())
+    what = ": ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
     if mark is None:
         return Fault(number, None, (), f"is no YAML: {what}")
     where = f"line {mark.line + 1}, column {mark.column + 1}"

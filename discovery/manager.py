@@ -68,9 +68,7 @@ class Manager:
         workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         stopping = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait(
-                [stopping, *workers], return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
             for finished in done - {stopping}:
                 finished.result()  # a worker ends only by a defect: show it
         finally:
@@ -117,9 +115,7 @@ class Manager:
                 id=f"poll/{source.policy.tailnet}",
                 next_run_time=now,
             )
-        scheduler.add_job(
-            self._follow_edits, "interval", seconds=EDITS.total_seconds(), id="edits"
-        )
+        scheduler.add_job(self._follow_edits, "interval", seconds=EDITS.total_seconds(), id="edits")
         scheduler.add_job(
             self.resync, "interval", seconds=RESYNC.total_seconds(), jitter=30, id="resync"
         )

@@ -1,22 +1,16 @@
 """One pass over one resource, readable top to bottom: gather, plan, apply, report."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from discovery.plan.changes import Change
 from discovery.plan.endpoints import Resolution
-from discovery.plan.observed import Observed, Rejection, Sync
-from discovery.plan.port_table import PortConflictError
-from discovery.plan.resolve import Candidates, resolve
-from discovery.plan.retention import held_endpoints, held_nodes
-from discovery.plan.status import report, says_something_new
-from discovery.plan.trust import Cause, Freshness
+from discovery.plan.observed import Observed
 from discovery.source import Source
-from discovery.stores import Children, Store, StoreError
+from discovery.stores import Store, StoreError
 from discovery.v1alpha1 import Key, Mode, TailscaleEndpoints
-from discovery.v1alpha1_status import TailscaleEndpointsStatus
 
 log = logging.getLogger(__name__)
 

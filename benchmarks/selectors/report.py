@@ -19,7 +19,9 @@ class Report:
     sizes: tuple[Measured, ...]
 
     def __str__(self) -> str:
-        return "\n".join([*_preface(self.rounds), *(line for each in self.sizes for line in _size(each))])
+        return "\n".join(
+            [*_preface(self.rounds), *(line for each in self.sizes for line in _size(each))]
+        )
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:

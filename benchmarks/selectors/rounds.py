@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tagselectors import TagIndex
 
-from .peer import Answer, Matcher, Peer, State
+from .peer import Matcher, Peer, State
 from .workload import Workload, generate, peer_form
 
 _UPDATES_IN_A_ROW = 120  # of 1 % each: enough for one compaction

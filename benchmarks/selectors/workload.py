@@ -16,10 +16,7 @@ from tagselectors import Operator, Selector, SelectorTerms, TagSelector
 SEED = 20240115
 CHANGED_PERCENT = 1
 
-_KEYS = (
-    "env region zone tier team role app version owner os arch gpu rack site customer project"
-    " channel cluster backup class stage service-type cost-center k8s-node"
-).split()
+_KEYS = ["env", "region", "zone", "tier", "team", "role", "app", "version", "owner", "os", "arch", "gpu", "rack", "site", "customer", "project", "channel", "cluster", "backup", "class", "stage", "service-type", "cost-center", "k8s-node"]
 _OPERATORS = (Operator.IN, Operator.NOT_IN, Operator.EXISTS, Operator.DOES_NOT_EXIST)
 _OPERATOR_WEIGHTS = (50, 15, 25, 10)
 
@@ -81,7 +78,10 @@ def peer_form(workload: Workload) -> dict[str, Any]:
         "before": list(workload.tags.values()),
         "after": list((workload.tags | workload.changed).values()),
         "resources": [
-            [requirement.model_dump(mode="json") for requirement in expression.terms[0].requirements]
+            [
+                requirement.model_dump(mode="json")
+                for requirement in expression.terms[0].requirements
+            ]
             for expression in workload.resources.values()
         ],
     }

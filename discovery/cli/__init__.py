@@ -95,10 +95,16 @@ def example(*commands: str) -> str:
 class LazyGroup(click.Group):
     """A group that knows its commands by a table and imports the one that is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands' names, in the order in which they are met."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -110,6 +116,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name, or say which one was probably meant."""
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
@@ -119,11 +126,17 @@ class LazyGroup(click.Group):
         hint = f" Did you mean {meant[0]}?" if meant else ""
         raise click.UsageError(f"No such command {name!r}.{hint}", ctx=ctx)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the overview from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name from the table, or an option."""
         commands = [
             CompletionItem(name, help=entry.help)
             for name, entry in COMMANDS.items()
@@ -132,6 +145,7 @@ class LazyGroup(click.Group):
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; nobody to read its output is an end of its own."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as exc:

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from discovery.clients.errors import (
     APIError,
     AuthError,
-    MalformedAnswerError,
     TransientError,
 )
 from discovery.clients.exchange import Answer, Exchange
@@ -203,9 +202,7 @@ def _refused(error: APIError) -> APIError:
             "the control plane knows no such client: a new one answers so for some minutes; "
             f"otherwise the client ID or the base URL is wrong ({error.message})"
         )
-    return AuthError(
-        message, where=error.where, status=error.status, request_id=error.request_id
-    )
+    return AuthError(message, where=error.where, status=error.status, request_id=error.request_id)
 
 
 def _token(answer: Answer) -> _Token:

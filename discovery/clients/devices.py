@@ -10,14 +10,9 @@ the previous list *is* that object again, so that a reader finds changes by iden
 """
 
 import hashlib
-import socket
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
-from discovery.clients.errors import MalformedAnswerError, excerpt, one_line
 from discovery.tailnet import Device, DeviceList, UnknownDevice
 
 

@@ -139,7 +139,9 @@ def _ownership(
     instance = labels.get(INSTANCE_LABEL)
     if controller and controller.get("uid") == owner.uid:
         return Ownership.OURS if instance in {None, owner.instance} else Ownership.OTHER_INSTANCE
-    if labels.get(managed_by[0]) != managed_by[1] or (controller and not _is_former(controller, owner)):
+    if labels.get(managed_by[0]) != managed_by[1] or (
+        controller and not _is_former(controller, owner)
+    ):
         return Ownership.FOREIGN
     if instance != owner.instance:
         return Ownership.OTHER_INSTANCE

@@ -107,12 +107,17 @@ def diff(
             writes.append(Write(held, None))
         else:
             held_by_group.setdefault(held.group, []).append(held)
-    template = _Template(owner, _timestamp(trigger_time))
+    template = _Template(owner, tuple(owner.slice_labels.items()), _timestamp(trigger_time))
     for group in sorted(held_by_group):
-        writes += _group_writes(
-            group, held_by_group[group], wanted.groups.get(group, ()), template, names
-        )
+        endpoints = wanted.groups.get(group, ())
+        writes += _group_writes(group, held_by_group[group], endpoints, template, names)
     return in_order(writes)
+
+
+def digest(wanted: Desired) -> str:
+    """Return a text that is equal for equal desired states, whenever their cause was fetched."""
+    state = msgspec.json.encode((wanted.owner, list(wanted.groups.items())))
+    return sha256(state).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,63 @@ class _Template:
     """What all slices of one resource have in common, and the stamp of those that change now."""
 
     owner: Owner
+    labels: tuple[tuple[str, str], ...]
     stamp: str
 
     def is_stale(self, held: EndpointSlice) -> bool:
-        return held.drifted or replace(held, **self._metadata()) != held
+        """Tell whether a slice must be written whatever it holds."""
+        return held.drifted or (held.labels, held.owner_uid) != (self.labels, self.owner.uid)
+
+    def new(self, name: str, group: Group, endpoints: tuple[SliceEndpoint, ...]) -> EndpointSlice:
+        return EndpointSlice(
+            namespace=self.owner.namespace,
+            name=name,
+            address_type=group.address_type,
+            ports=group.ports,
+            endpoints=endpoints,
+            labels=self.labels,
+            owner_name=self.owner.name,
+            owner_uid=self.owner.uid,
+            trigger_time=self.stamp,
+        )
+
+    def updated(
+        self, held: EndpointSlice, endpoints: tuple[SliceEndpoint, ...]
+    ) -> EndpointSlice | None:
+        """Return a slice as it is to be applied; None where nothing is left in it."""
+        if not endpoints:
+            return None
+        kept_stamp = held.endpoints == endpoints
+        new = self.new(held.name, held.group, endpoints)
+        return replace(
+            new, uid=held.uid, trigger_time=held.trigger_time if kept_stamp else self.stamp
+        )
+
+
+def _group_writes(
+    group: Group,
+    held: Sequence[EndpointSlice],
+    endpoints: tuple[SliceEndpoint, ...],
+    template: _Template,
+    names: set[str],
+) -> list[Write]:
+    packing = pack(held, endpoints, {s.name for s in held if template.is_stale(s)})
+    writes = [
+        Write(s, template.updated(s, packing.contents[s.name]))
+        for s in held
+        if s.name in packing.contents
+    ]
+    for content in packing.added:
+        name = _free_name(group.stem(template.owner.name), names)
+        names.add(name)
+        writes.append(Write(None, template.new(name, group, content)))
+    return writes
+
+
+def _free_name(stem: str, names: Collection[str]) -> str:
+    """Return the name with the lowest index that is neither live nor being deleted."""
+    return next(name for index in count() if (name := f"{stem}-{index}") not in names)
+
+
+def _timestamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

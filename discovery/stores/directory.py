@@ -19,7 +19,7 @@ from discovery.plan.changes import Change
 from discovery.plan.slices import EndpointSlice
 from discovery.stores import Children, StoreError
 from discovery.stores.files import replace_all
-from discovery.v1alpha1 import API_VERSION, KIND, Key, TailscaleEndpoints
+from discovery.v1alpha1 import Key, TailscaleEndpoints
 from discovery.v1alpha1_status import TailscaleEndpointsStatus
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,9 @@ class DirectoryStore:
         service = self._read(self._path(key, SERVICE_FILE))
         slices = self._read(self._path(key, SLICES_FILE))
         try:
-            return Children(service[0] if service else None, tuple(map(EndpointSlice.parse, slices)))
+            return Children(
+                service[0] if service else None, tuple(map(EndpointSlice.parse, slices))
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise _not_ours(self._path(key, SLICES_FILE), f"no EndpointSlice: {error}") from error
 

@@ -166,7 +166,11 @@ class _Wiring:
             },
             atom_count=len(inputs) - _CONSTANTS,
             levels=tuple(
-                (_GATES[gate], [number[left] for _, left, _ in gates], [number[right] for _, _, right in gates])
+                (
+                    _GATES[gate],
+                    [number[left] for _, left, _ in gates],
+                    [number[right] for _, _, right in gates],
+                )
                 for (_, gate), gates in sorted(sweeps.items())
             ),
             outputs=[number[wire] for wire in outputs],

@@ -34,9 +34,7 @@ class SelectorTerms:
         """Return whether a device with these tags is selected."""
         return any(term.matches(tags, grammar) for term in self.terms)
 
-    def explain(
-        self, tags: Collection[str], grammar: TagGrammar = NO_DECLARED_KEYS
-    ) -> Explanation:
+    def explain(self, tags: Collection[str], grammar: TagGrammar = NO_DECLARED_KEYS) -> Explanation:
         """Return why a device with these tags is selected or not."""
         return Explanation(
             tuple(

@@ -55,9 +55,7 @@ def test_addresses_come_ipv4_first_and_sorted() -> None:
     addresses = ("fd7a:115c:a1e0::2", "100.64.0.20", "fd7a:115c:a1e0::1", "100.64.0.3")
 
     assert usable_addresses(device(addresses=addresses)) == tuple(
-        map(
-            ip_address, ("100.64.0.3", "100.64.0.20", "fd7a:115c:a1e0::1", "fd7a:115c:a1e0::2")
-        )
+        map(ip_address, ("100.64.0.3", "100.64.0.20", "fd7a:115c:a1e0::1", "fd7a:115c:a1e0::2"))
     )
 
 
