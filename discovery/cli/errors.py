@@ -13,6 +13,9 @@ from typing import Final
 import click
 
 
+_PACKAGE: Final = Path(__file__).parent.parent
+
+
 class ExitCode(IntEnum):
     """What the program's exit code means."""
 
@@ -90,7 +93,9 @@ def report(error: BaseException, *, debug: bool) -> ExitCode:
 def _of_click(error: click.ClickException) -> Failure:
     message = " ".join(error.format_message().split())
     if not isinstance(error, click.UsageError):
-        return (message,), ExitCode.CONFIGURATION
+        # Click's default is 1, which means "there is something" here.
+        code = error.exit_code if error.exit_code > ExitCode.FOUND else ExitCode.CONFIGURATION
+        return (message,), ExitCode(code)
     command = error.ctx.command_path if error.ctx is not None else "tailnet-discovery"
     return (f"{message} Try '{command} --help'.",), ExitCode.USAGE
 
@@ -122,7 +127,9 @@ def _of_file(error: BaseException) -> Failure | None:
 def _unexpected(error: BaseException) -> Failure:
     # The exception's own text is left to --debug: nobody knows what it quotes.
     frames = traceback.extract_tb(error.__traceback__)
-    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    place = next(reversed(ours or frames), None)
+    where = f"{Path(place.filename).name}:{place.lineno}" if place else "unknown place"
     advice = "This is a defect: run again with --debug before the command, and report it."
     return (f"unexpected {type(error).__name__} ({where}). {advice}",), ExitCode.INTERNAL
 

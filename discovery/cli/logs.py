@@ -38,16 +38,15 @@ class JSONFormatter(logging.Formatter):
     """One JSON object per line: time (RFC 3339, UTC), level, logger, message, then the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
         line: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        # A field never replaces one of the four above.
-        line = (
-            {**_fields(record), **line} if line.keys() & _fields(record) else line | _fields(record)
-        )
+        # A field never replaces one of these four.
+        line |= {name: value for name, value in _fields(record).items() if name not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
@@ -57,6 +56,7 @@ class ConsoleFormatter(logging.Formatter):
     """``TIME LEVEL message key=value``, for people."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, and its traceback where it has one."""
         fields = "".join(f" {name}={_quoted(value)}" for name, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname:<7} {_quoted(record.getMessage(), ' ')}{fields}"
         if record.exc_info:

@@ -126,7 +126,7 @@ def _for_markdown(cell: str) -> str:
 @cache
 def _dumper() -> type[yaml.SafeDumper]:
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
             return True
 
     Dumper.add_multi_representer(str, lambda dumper, text: dumper.represent_str(str(text)))
