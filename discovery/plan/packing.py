@@ -66,7 +66,7 @@ def _claim(
     held: EndpointSlice, waiting: dict[tuple[str, str], SliceEndpoint]
 ) -> tuple[list[SliceEndpoint], bool]:
     """Take from ``waiting`` what a slice holds already; tell whether the slice must be written."""
-    kept = []
+    kept: list[SliceEndpoint] = []
     changed = False
     for endpoint in held.endpoints:
         key = (endpoint.name, endpoint.address)

@@ -1,6 +1,6 @@
 """Slices: the EndpointSlices that a resource should have, and the changes from those it has."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -104,7 +104,7 @@ def diff(
         if held.service_name is not None and owner.service_name is None:
             # Its Service may be a stranger's by now: a label that is only no longer applied could
             # stay where another manager has it too.
-            writes.append(Write(held, None))
+            writes.append(Write(held.namespace, held.name, held, None))
         else:
             held_by_group.setdefault(held.group, []).append(held)
     template = _Template(owner, tuple(owner.slice_labels.items()), _timestamp(trigger_time))
@@ -163,24 +163,24 @@ def _group_writes(
     held: Sequence[EndpointSlice],
     endpoints: tuple[SliceEndpoint, ...],
     template: _Template,
-    names: set[str],
+    names: Collection[str],
 ) -> list[Write]:
     packing = pack(held, endpoints, {s.name for s in held if template.is_stale(s)})
+    namespace = template.owner.namespace
     writes = [
-        Write(s, template.updated(s, packing.contents[s.name]))
+        Write(namespace, s.name, s, template.updated(s, packing.contents[s.name]))
         for s in held
         if s.name in packing.contents
     ]
-    for content in packing.added:
-        name = _free_name(group.stem(template.owner.name), names)
-        names.add(name)
-        writes.append(Write(None, template.new(name, group, content)))
+    free = _free_names(group.stem(template.owner.name), names)
+    for name, content in zip(free, packing.added, strict=False):
+        writes.append(Write(namespace, name, None, template.new(name, group, content)))
     return writes
 
 
-def _free_name(stem: str, names: Collection[str]) -> str:
-    """Return the name with the lowest index that is neither live nor being deleted."""
-    return next(name for index in count() if (name := f"{stem}-{index}") not in names)
+def _free_names(stem: str, names: Collection[str]) -> Iterator[str]:
+    """Yield names by index, lowest first, that are neither live nor being deleted."""
+    return (name for index in count() if (name := f"{stem}-{index}") not in names)
 
 
 def _timestamp(time: datetime) -> str:

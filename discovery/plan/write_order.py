@@ -5,9 +5,10 @@ writes does that. Where slices exchange endpoints in a circle no order can: then
 circle is written twice, first with what goes beside what comes.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from discovery.plan.changes import Action, Change, Changes
 from discovery.plan.endpointslice import EndpointSlice, SliceEndpoint
@@ -15,15 +16,12 @@ from discovery.plan.endpointslice import EndpointSlice, SliceEndpoint
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A slice that is to become another. A new one has no ``before``, a deleted one no ``after``."""
+    """A slice that is to become another: from None where it is new, to None where it is to go."""
 
+    namespace: str
+    name: str
     before: EndpointSlice | None
     after: EndpointSlice | None
-
-    @property
-    def name(self) -> str:
-        """The name of the slice."""
-        return (self.before or self.after).name  # type: ignore[union-attr] # one is always there
 
 
 _Place = tuple[str, str]
@@ -56,16 +54,20 @@ def in_order(writes: Iterable[Write]) -> Changes:
     finals: list[Change] = []
     for name in sequence:
         step = traffic[name]
-        if name in twice:
-            first, final = _written_twice(step, travellers)
-            gains.append(first)
-            finals.append(final)
-        elif step.write.after is None:
-            deletes.append(_change(step, travellers))
+        change = _change(step, travellers)
+        if step.write.after is None:
+            deletes.append(change)
+        elif name in twice:
+            union = _union(step, step.write.after)
+            first = f"{change.reason[:-1]}, in two writes: this one holds both sides."
+            final = f"{change.reason[:-1]}, in two writes: this one ends it."
+            needs = tuple(sorted({*step.needs, name}))
+            gains.append(replace(change, reason=first, after=union, needs=()))
+            finals.append(replace(change, reason=final, before=union, needs=needs))
         elif step.needs or (step.parts and not step.joins):
-            losses.append(_change(step, travellers))
+            losses.append(change)
         else:
-            gains.append(_change(step, travellers))
+            gains.append(change)
     gains.sort(key=_place_in_phase)
     deletes.sort(key=_place_in_phase)
     return Changes(tuple(gains), (*losses, *finals), tuple(deletes))
@@ -130,48 +132,34 @@ def _sequence(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], set[str]]:
             twice.add(min(error.args[1]))
 
 
-def _change(step: _Traffic, travellers: Collection[_Place]) -> Change:
+def _change(step: _Traffic, travellers: frozenset[_Place]) -> Change:
     before, after = step.write.before, step.write.after
-    return _as_change(before, after, _reason(step, travellers), step.needs)
-
-
-def _written_twice(step: _Traffic, travellers: Collection[_Place]) -> tuple[Change, Change]:
-    before, after = step.write.before, step.write.after
-    if before is None or after is None:
-        raise AssertionError("only a slice that stays can both take on and hand over")
-    going = tuple(e for e in before.endpoints if (e.name, e.address) in step.moving)
-    union = replace(after, endpoints=tuple(sorted((*after.endpoints, *going))))
-    what = f"{len(going)} of them held twice"
-    reason = _reason(step, travellers)
-    first = _as_change(before, union, f"{reason[:-1]}; {what} while they change places.", ())
-    needs = tuple(sorted({*step.needs, step.write.name}))
-    return first, _as_change(union, after, f"{reason[:-1]}; {what} until now.", needs)
-
-
-def _as_change(
-    before: EndpointSlice | None,
-    after: EndpointSlice | None,
-    reason: str,
-    needs: tuple[str, ...],
-) -> Change:
     if after is None:
         action = Action.DELETE
+    elif before is None:
+        action = Action.CREATE
     else:
-        action = Action.CREATE if before is None else Action.UPDATE
-    known = before or after
+        action = Action.UPDATE
     return Change(
         action=action,
         kind="EndpointSlice",
-        namespace=known.namespace,
-        name=known.name,
-        reason=reason,
+        namespace=step.write.namespace,
+        name=step.write.name,
+        reason=_reason(step, travellers),
         before=before.manifest() if before else None,
         after=after.manifest() if after else None,
-        needs=needs,
+        needs=step.needs,
     )
 
 
-def _reason(step: _Traffic, travellers: Collection[_Place]) -> str:
+def _union(step: _Traffic, after: EndpointSlice) -> dict[str, Any]:
+    """Return the slice with what it is to hold beside what it is to hand over."""
+    old = _by_place(step.write.before)
+    both = (*after.endpoints, *(old[place] for place in step.moving))
+    return replace(after, endpoints=tuple(sorted(both))).manifest()
+
+
+def _reason(step: _Traffic, travellers: frozenset[_Place]) -> str:
     """Count what a write does to endpoints, or say what else it is for."""
     old, new = _by_place(step.write.before), _by_place(step.write.after)
     counts = {
