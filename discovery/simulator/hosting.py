@@ -22,19 +22,18 @@ class Hosting:
         self._levels: dict[str, dict[str, str]] = {}
 
     def replace(self, hosts: Mapping[str, list[JSONObject]]) -> None:
-        """Set who advertises what; a host is ``{"nodeId", "approvalLevel"?, "configured"?}``."""
+        """Set who advertises what; a host is ``{"nodeId", "approvalLevel"?, "configured"?}``.
+
+        A host without a level has the one that it was approved with.
+        """
         self._hosts = {
             name: {host["nodeId"]: {"configured": "ready", **host} for host in advertised}
             for name, advertised in hosts.items()
         }
-        self._levels = {
-            name: {
-                node: host["approvalLevel"]
-                for node, host in advertised.items()
-                if host.get("approvalLevel", NOT_APPROVED) != NOT_APPROVED
-            }
-            for name, advertised in self._hosts.items()
-        }
+        for name, advertised in self._hosts.items():
+            for node, host in advertised.items():
+                if "approvalLevel" in host:
+                    self._levels.setdefault(name, {})[node] = host["approvalLevel"]
 
     def everything(self) -> dict[str, list[Any]]:
         """Return the hosts of every Service that has any."""
@@ -54,7 +53,7 @@ class Hosting:
         """Approve a device or take the approval back, and answer as :meth:`approval` does."""
         levels = self._levels.setdefault(name, {})
         if approved:
-            levels.setdefault(node, MANUAL)
+            levels[node] = MANUAL if self._level(name, node) != AUTO else AUTO
         else:
             levels.pop(node, None)
         return self.approval(name, node)

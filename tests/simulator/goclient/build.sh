@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds goclient into OUTDIR unless the sources it was built from are the same: build.sh OUTDIR
+# Builds goclient into OUTDIR unless the sources it was built from are the same: build.sh [OUTDIR]
+# Without OUTDIR: the user's cache folder, where the tests look for it.
 # Takes the go of PATH, else the one of the virtual environment.
 set -eu
-out=$1
+out=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/tailnet-discovery}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 go=$(command -v go || echo "$root/.venv/bin/go")

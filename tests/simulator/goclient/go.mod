@@ -1,6 +1,6 @@
 module example.invalid/goclient
 
-go 1.26
+go 1.24.0
 
 require tailscale.com/client/tailscale/v2 v2.12.0
 
