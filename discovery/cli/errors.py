@@ -12,7 +12,6 @@ from typing import Final
 
 import click
 
-
 _PACKAGE: Final = Path(__file__).parent.parent
 
 

@@ -3,13 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import Final
 
 from discovery.settings.errors import closest
 from discovery.settings.model import Settings
+from discovery.settings.section import Section
 from discovery.settings.tailnet import ControlPlane
 from discovery.settings.tree import Override, Path, Tree
 
@@ -58,25 +56,18 @@ def known_variables() -> tuple[Variable, ...]:
     return tuple(_variables(Settings, PREFIX.rstrip("_"), ()))
 
 
-def _variables(model: type[BaseModel], name: str, path: Path) -> Iterator[Variable]:
-    for attribute, field in model.model_fields.items():
-        below, at = f"{name}_{attribute.upper()}", (*path, field.alias or attribute)
-        inner, is_list = _inner(field.annotation)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            if is_list:
-                below, at = f"{below}_N", (*at, "N")
-            yield from _variables(inner, below, at)
-        else:
+def _variables(model: type[Section], name: str, path: Path) -> Iterator[Variable]:
+    sections = model.sections()
+    for attribute, (_, is_list) in model.children().items():
+        alias = model.model_fields[attribute].alias or attribute
+        below, at = f"{name}_{attribute.upper()}", (*path, alias)
+        section = sections[attribute]
+        if section is None:
             yield Variable(below, at, takes_list=is_list)
-
-
-def _inner(annotation: Any) -> tuple[Any, bool]:
-    """Return the type behind an optional or a tuple, and whether it was a tuple."""
-    if get_origin(annotation) in {Union, UnionType}:
-        annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-    if get_origin(annotation) is tuple and get_args(annotation)[1:] == (...,):
-        return get_args(annotation)[0], True
-    return annotation, False
+        elif is_list:
+            yield from _variables(section, f"{below}_N", (*at, "N"))
+        else:
+            yield from _variables(section, below, at)
 
 
 def environment_overrides(environ: Mapping[str, str]) -> tuple[list[Override], list[str]]:

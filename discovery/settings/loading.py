@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ from discovery.settings.model import Settings
 from discovery.settings.tree import Override, Path, Tree, leaves, spelled
 from discovery.settings.validation import problems_of
 
-_ENVIRONMENT_ONLY = ("apiKey", "clientID", "clientSecret", "jwtFile")
+ENVIRONMENT_ONLY: Final = ("apiKey", "clientID", "clientSecret", "jwtFile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _secrets_in_file(tree: Tree) -> list[str]:
     problems = []
     for index, tailnet in _tailnets(tree):
         credentials = tailnet.get("credentials")
-        for key in _ENVIRONMENT_ONLY:
+        for key in ENVIRONMENT_ONLY:
             if isinstance(credentials, dict) and key in credentials:
                 path = ("tailnets", index, "credentials", key)
                 what = f"{spelled(path)} must not stand in a file"
