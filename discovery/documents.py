@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-Path = tuple[str | int, ...]
+from discovery.findings import Path
 
 MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 1_000_000
@@ -114,11 +114,7 @@ class _Reader:
         self._values = 0
 
     def value_of(self, node: yaml.Node, path: Path) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES:
-            raise self._refused(node, (), f"holds more than {MAX_VALUES} values")
-        if len(path) > MAX_DEPTH:
-            raise self._refused(node, (), f"is nested more than {MAX_DEPTH} levels deep")
+        self._count(node, path)
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.MappingNode) and kind == "map":
             return self._mapping(node, path)
@@ -127,6 +123,14 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, kind, path)
         raise self._refused(node, path, f"has the tag {node.tag}, which no manifest can have")
+
+    def _count(self, node: yaml.Node, path: Path) -> None:
+        """Bound what aliases can make of a short text."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise self._refused(node, (), f"holds more than {MAX_VALUES} values")
+        if len(path) > MAX_DEPTH:
+            raise self._refused(node, (), f"is nested more than {MAX_DEPTH} levels deep")
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -148,10 +152,12 @@ class _Reader:
         """Return what ``<<`` brings in: a mapping, or a list of which the first wins."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         found: dict[str, Any] = {}
+        below = (*path, "<<")
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
                 raise self._refused(source, path, "has a merge key << without a mapping")
-            found = self._mapping(source, (*path, "<<")) | found
+            self._count(source, below)
+            found = self._mapping(source, below) | found
         return found
 
     def _key(self, node: yaml.Node, path: Path) -> str:

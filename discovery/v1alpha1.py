@@ -90,6 +90,7 @@ __all__ = [
     "VIPServiceHosts",
     "VIPServiceSpec",
     "VIPServiceStatus",
+    "is_service_name",
 ]
 
 GROUP: Final = "gateway.tailscale.com"
@@ -107,6 +108,11 @@ NAME_NEEDS_SERVICE_NAME: Final = (
     "beginning with a letter), or spec.service.name must be set"
 )
 TAILNET_IS_FIXED: Final = "can not be changed: create another resource for another tailnet"
+
+
+def is_service_name(name: str) -> bool:
+    """Tell whether a Service can have this name (an RFC 1035 label)."""
+    return re.fullmatch(SERVICE_NAME_PATTERN.strip("^$"), name, re.ASCII) is not None
 
 
 class Key(NamedTuple):
@@ -166,6 +172,7 @@ class TailscaleEndpointsSpec(Model):
         min_length=1,
         description="Domain of the tailnet, for example company.ts.net: selects the tailnet of "
         "that name in the controller's configuration. Can not be changed.",
+        json_schema_extra={CEL_RULES: [cel("self == oldSelf", TAILNET_IS_FIXED)]},
     )
     endpoints: Annotated[tuple[StaticEndpoint, ...], UniqueBy("name")] = Field(
         (), max_length=1000, description="Static endpoints, by name."
@@ -256,7 +263,7 @@ class TailscaleEndpoints(Model):
     @model_validator(mode="after")
     def _service_can_be_named(self) -> Self:
         own_name = self.spec.service.name or self.metadata.name
-        if not re.fullmatch(SERVICE_NAME_PATTERN.strip("^$"), own_name, re.ASCII):
+        if not is_service_name(own_name):
             raise violation(NAME_NEEDS_SERVICE_NAME, "metadata.name")
         return self
 

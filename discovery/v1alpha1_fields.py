@@ -192,7 +192,8 @@ def _is_local_expression(host: str) -> str:
 
 
 _NOT_LOCAL_EXPRESSION: Final = (
-    f"!({_FORM_EXPRESSION}) || !(self.startsWith('[') ? {_is_local_expression(_BRACKETED)} "
+    f"!self.matches(r'{TARGET_PATTERN}') || !(self.startsWith('[') "
+    f"? isIP({_BRACKETED}) && ({_is_local_expression(_BRACKETED)}) "
     f": isIP({_HOST}) ? {_is_local_expression(_HOST)} : {_HOST}.matches(r'{LOCALHOST_PATTERN}'))"
 )
 
