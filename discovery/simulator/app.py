@@ -20,7 +20,9 @@ def application(state: SimulatorState) -> ASGIApp:
     """Return the API and its control interface on a state."""
     routes = [*(operation.route(state) for operation in operations()), *control.routes(state)]
     handlers = {HTTPException: _unrouted, Refusal: _refused, Exception: _broken}
-    return Front(Starlette(routes=routes, exception_handlers=handlers))  # type: ignore[arg-type]
+    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+    app.router.redirect_slashes = False  # a path with a slash too many is another path
+    return Front(app)
 
 
 class Front:

@@ -1,4 +1,5 @@
 import asyncio
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -103,13 +104,12 @@ async def test_a_slow_answer_is_right_in_the_end(
 async def test_a_slow_request_does_not_hold_up_the_end(state: SimulatorState) -> None:
     state.faults.add("slow:1000@oauth")
     async with Simulator(state) as simulator, httpx.AsyncClient(base_url=simulator.url) as client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url[-5:]))
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(simulator.url).port)
         writer.write(b"POST /api/v2/oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         await client.get("/simulator/clock")  # answered later, hence the other one was begun
         began = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - began < 5
-    with pytest.raises(ConnectionResetError):
-        await reader.read()
+    assert await reader.read() == b""
     writer.close()
 
 
