@@ -106,12 +106,14 @@ def show(table: Table) -> None:
     from rich.table import Table as Grid  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    grid = Grid(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    console = Console(file=sys.stdout, highlight=False)
+    style = "" if console.no_color else "bold"
+    grid = Grid(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style=style)
     for header in table.headers:
         grid.add_column(header, overflow="fold")
     for row in table.rows:
         grid.add_row(*map(Text, row))
-    Console(file=sys.stdout, highlight=False).print(grid)
+    console.print(grid)
 
 
 def _visible(text: str) -> str:
