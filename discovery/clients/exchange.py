@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from discovery import __version__
+from discovery.clients.devices import UNREADABLE
 from discovery.clients.errors import (
     APIError,
     AuthError,
@@ -103,7 +104,7 @@ class Exchange:
             raise MalformedAnswerError(
                 "the body's content encoding is broken", where=where
             ) from exc
-        request_id = response.headers.get("x-tailscale-request-id")
+        request_id = _request_id(response)
         if body is None:
             raise MalformedAnswerError(
                 f"the body is larger than {self.limit} bytes",
@@ -135,6 +136,11 @@ def _where(request: httpx.Request) -> str:
     return f"{request.method} {path}"
 
 
+def _request_id(response: httpx.Response) -> str | None:
+    name = response.headers.get("x-tailscale-request-id")
+    return None if name is None else excerpt(name, _secrets(response.request))
+
+
 def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
@@ -148,10 +154,10 @@ def _failure(request: httpx.Request, error: httpx.TransportError) -> str:
 def _refusal(response: httpx.Response, body: bytes, where: str, now: datetime) -> APIError:
     """Return the error for an answer that is not 200."""
     status = response.status_code
-    request_id = response.headers.get("x-tailscale-request-id")
+    request_id = _request_id(response)
     said = _message(body)
-    text = excerpt(said if said is not None else _foreign(body), _secrets(response.request))
-    message = text or HTTPStatus(status).phrase if status in HTTPStatus else text
+    text = (_foreign(body) if said is None else said) or response.reason_phrase
+    message = excerpt(text, _secrets(response.request)) or "no text"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         pause = retry_after(response.headers.get("retry-after", ""), now)
         return TransientError(
@@ -187,7 +193,7 @@ def _message(body: bytes) -> str | None:
     """Return what an error body says, or None where it is not of the API's shape."""
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     said = (refusal.message, refusal.error, refusal.error_description)
     return ": ".join(part for part in said if part) or None
@@ -208,7 +214,8 @@ def _leading_to(response: httpx.Response) -> str:
         origin = f"{target.scheme}://{target.host}" + (f":{target.port}" if target.port else "")
     except httpx.InvalidURL:
         return ", not a redirect to an address that is none"
-    return f", not a redirect to {excerpt(origin)}, which is never followed"
+    shown = excerpt(origin, _secrets(response.request))
+    return f", not a redirect to {shown}, which is never followed"
 
 
 def retry_after(value: str, now: datetime) -> timedelta | None:

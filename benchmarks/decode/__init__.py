@@ -1,0 +1,1 @@
+"""Decoding a device list: time and memory."""
