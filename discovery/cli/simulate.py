@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -171,7 +172,8 @@ def _beside(simulator: "Simulator", command: tuple[str, ...]) -> int:
 
 
 def _not_listening(host: str, port: int, error: OSError) -> SimulateError:
-    reason = (error.strerror or str(error)).partition(":")[0]
+    # asyncio puts its own words around the system's; the number leads back to these.
+    reason = os.strerror(error.errno) if error.errno else error
     message = f"cannot listen: {reason} (--listen {host}:{port}). Use port 0 for a free one"
     return SimulateError(message)
 

@@ -28,12 +28,19 @@ async def run_beside(simulator: Simulator, command: Sequence[str]) -> int:
     OSError is raised where the command can not be started. SIGTERM goes on to the command; SIGINT
     does not, since a terminal sends it to both.
     """
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Before the command exists, so that a signal in between is not lost.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
     async with simulator:
         process = await asyncio.create_subprocess_exec(*command, env=_environment(simulator))
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
-        loop.add_signal_handler(signal.SIGTERM, process.terminate)
-        code = await process.wait()
+        ended = asyncio.create_task(process.wait())
+        asked = asyncio.create_task(stopped.wait())
+        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not asked.cancel() and not ended.done():
+            process.terminate()
+        code = await ended
     return code if code >= 0 else _KILLED - code
 
 
