@@ -66,7 +66,9 @@ class Problem:
             part for part in (f"document {self.document}", self.resource) if self.document and part
         )
         subject = f"{self.field}: " if self.field else ""
-        return f"{place}: {self.severity}: {subject}{self.message}{where and f' ({where})'}"
+        text = f"{place}: {self.severity}: {subject}{self.message}{where and f' ({where})'}"
+        # A key of the user's file may hold line breaks, or what a terminal obeys.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class StaticEndpoint(Model):
     )
     tailscale_ip: TailnetAddress = Field(
         alias="tailscaleIP",
-        description="Address of the machine in the tailnet, for example 100.64.0.10 or "
-        "fd7a:115c:a1e0::a. Tailscale's reserved blocks are refused.",
+        description="Address of the machine in the tailnet, for example 100.64.0.10: in "
+        "100.64.0.0/10 or fd7a:115c:a1e0::/48, outside Tailscale's reserved blocks.",
     )
     tailscale_fqdn: FQDN = Field(
         alias="tailscaleFQDN",
