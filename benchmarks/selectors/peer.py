@@ -51,7 +51,7 @@ def build() -> Path:
     if not program.exists():
         cache.mkdir(parents=True, exist_ok=True)
         settings = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        subprocess.run(  # noqa: S603: our own source and the user's compiler
+        subprocess.run(  # noqa: S603  (our own source, the user's compiler)
             [go, "build", "-o", program, "./selectors"],
             cwd=_SOURCES,
             env=os.environ | settings,
@@ -64,7 +64,7 @@ class Peer:
     """The running program with one workload file; a context manager that ends it."""
 
     def __init__(self, workload: Path) -> None:
-        self._running = subprocess.Popen(  # noqa: S603: built above
+        self._running = subprocess.Popen(  # noqa: S603  (built above)
             [build(), workload], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 

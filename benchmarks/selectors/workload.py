@@ -1,9 +1,10 @@
 """The devices and selectors that both sides evaluate, from a fixed seed.
 
 Shaped like a tailnet of a platform team: 24 keys, three of them with a dash, 2 to 200 values each
-(log-uniform) with Zipf weights, 1 to 8 tags a device; 1 to 5 requirements a resource, half In, a quarter Exists,
-the rest NotIn and DoesNotExist, 1 to 4 values. No key is declared and none is a prefix of another
-before a dash, so that the peers, which do not know that rule, must come to the same answer.
+(log-uniform) with Zipf weights, 1 to 8 tags a device; 1 to 5 requirements a resource, half In, a
+quarter Exists, the rest NotIn and DoesNotExist, 1 to 4 values. No key is declared and none is a
+prefix of another before a dash, so that the peers, which do not know that rule, must come to the
+same answer.
 """
 
 import random
@@ -16,7 +17,32 @@ from tagselectors import Operator, Selector, SelectorTerms, TagSelector
 SEED = 20240115
 CHANGED_PERCENT = 1
 
-_KEYS = ["env", "region", "zone", "tier", "team", "role", "app", "version", "owner", "os", "arch", "gpu", "rack", "site", "customer", "project", "channel", "cluster", "backup", "class", "stage", "service-type", "cost-center", "k8s-node"]
+_KEYS = [
+    "env",
+    "region",
+    "zone",
+    "tier",
+    "team",
+    "role",
+    "app",
+    "version",
+    "owner",
+    "os",
+    "arch",
+    "gpu",
+    "rack",
+    "site",
+    "customer",
+    "project",
+    "channel",
+    "cluster",
+    "backup",
+    "class",
+    "stage",
+    "service-type",
+    "cost-center",
+    "k8s-node",
+]
 _OPERATORS = (Operator.IN, Operator.NOT_IN, Operator.EXISTS, Operator.DOES_NOT_EXIST)
 _OPERATOR_WEIGHTS = (50, 15, 25, 10)
 

@@ -8,7 +8,7 @@ depend on earlier ones only: a level is evaluated in one sweep without an interp
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -20,6 +20,7 @@ _NOTHING, _LIVE = 0, 1
 _CONSTANTS = 2
 _GATES: tuple[Callable[[int, int], int], ...] = (operator.or_, operator.xor, operator.and_)
 _OR, _XOR, _AND = range(len(_GATES))
+_REMEMBERED_TAGS = 65_536
 _BITS = tuple(1 << bit for bit in range(8))
 
 
@@ -27,7 +28,7 @@ _BITS = tuple(1 << bit for bit in range(8))
 class Circuit:
     """What :func:`compile_expressions` makes: the same answers as the selectors, for many rows.
 
-    It remembers which atoms a tag sets, so that a tag's text is read once.
+    It remembers which atoms a tag sets, for a bounded number of tags.
     """
 
     grammar: TagGrammar
@@ -37,7 +38,7 @@ class Circuit:
     outputs: list[int]
     _atoms_of_tag: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def evaluate(self, rows: Sequence[Sequence[str]], live: int) -> Iterator[int]:
+    def evaluate(self, rows: Sequence[Sequence[str]], live: int) -> list[int]:
         """Return per expression, in order, the rows that it selects.
 
         Rows whose bit is not set in ``live`` match nothing that a negation alone would select;
@@ -46,25 +47,41 @@ class Circuit:
         wires = [_NOTHING, live, *self._inputs(rows)]
         for gate, left, right in self.levels:
             wires += map(gate, map(wires.__getitem__, left), map(wires.__getitem__, right))
-        return map(wires.__getitem__, self.outputs)
+        return [wires[output] for output in self.outputs]
 
     def _inputs(self, rows: Sequence[Sequence[str]]) -> list[int]:
-        columns = _Columns(self._read, size=len(rows) // 8 + 1)
-        places = product(range(columns.size), _BITS)
-        for (byte, bit), tags in zip(places, rows, strict=False):
-            for tag in tags:
-                columns[tag][byte] |= bit
         masks = [0] * self.atom_count
-        for atoms, column in columns.of_atoms.items():
+        for atoms, column in self._columns(rows).items():
             mask = int.from_bytes(column, "little")
             for atom in atoms:
                 masks[atom] |= mask
         return masks
 
+    def _columns(self, rows: Sequence[Sequence[str]]) -> dict[tuple[int, ...], bytearray]:
+        """Return a column of one bit per row for each set of atoms that some tag sets.
+
+        Tags that set the same atoms share a column, so that memory follows what selectors ask
+        for, not how many different tags a tailnet has.
+        """
+        size = len(rows) // 8 + 1
+        columns: dict[tuple[int, ...], bytearray] = defaultdict(lambda: bytearray(size))
+        of_tag: dict[str, bytearray] = {}
+        for (byte, bit), tags in zip(product(range(size), _BITS), rows, strict=False):
+            for tag in tags:
+                try:  # the hottest line of a full evaluation: asking first would cost a tenth
+                    of_tag[tag][byte] |= bit
+                except KeyError:
+                    column = columns[self._read(tag)]
+                    column[byte] |= bit
+                    of_tag[tag] = column
+        return columns
+
     def _read(self, tag: str) -> tuple[int, ...]:
         """Return the atoms that a tag sets, numbered from 0."""
         known = self._atoms_of_tag.get(tag)
         if known is None:
+            if len(self._atoms_of_tag) >= _REMEMBERED_TAGS:
+                self._atoms_of_tag.clear()
             found = []
             for key, value in self.grammar.readings(tag):
                 of_key = self.atoms.get(key)
@@ -75,26 +92,6 @@ class Circuit:
                         found.append(of_key[None])
             known = self._atoms_of_tag[tag] = tuple(found)
         return known
-
-
-class _Columns(dict[str, bytearray]):
-    """One bit per row and tag. Tags that set the same atoms share a column.
-
-    So memory follows what selectors ask for, not how many different tags a tailnet has; tags that
-    nobody asks for share a column that is never read.
-    """
-
-    def __init__(self, read: Callable[[str], tuple[int, ...]], size: int) -> None:
-        super().__init__()
-        self.size = size
-        self.of_atoms: defaultdict[tuple[int, ...], bytearray] = defaultdict(
-            lambda: bytearray(size)
-        )
-        self._read = read
-
-    def __missing__(self, tag: str) -> bytearray:
-        column = self[tag] = self.of_atoms[self._read(tag)]
-        return column
 
 
 def compile_expressions(expressions: Iterable[SelectorTerms], grammar: TagGrammar) -> Circuit:
@@ -151,7 +148,7 @@ class _Wiring:
         return len(self._depths) - 1
 
     def circuit(self, outputs: Iterable[int], grammar: TagGrammar) -> Circuit:
-        """Number the wires anew: constants, atoms, then gates by level, as they are evaluated."""
+        """Return the circuit, its wires numbered as they are evaluated: inputs, then by level."""
         sweeps: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
         for (gate, left, right), wire in self._gates.items():
             sweeps[self._depths[wire], gate].append((wire, left, right))
