@@ -7,6 +7,7 @@ from discovery.settings import (
     ConfigError,
     CredentialSettings,
     OAuthClient,
+    Override,
     TailnetSettings,
     WorkloadIdentity,
     load,
@@ -144,6 +145,7 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
 def test_no_secret_shows_in_any_form_of_the_settings(tmp_path: Path) -> None:
     loaded = load(environ=SECRETS)
     values = [
+        Override(("tailnets", 0, "credentials", "apiKey"), "hunter2", "TS_API_KEY"),
         loaded,
         loaded.rows(),
         loaded.settings,

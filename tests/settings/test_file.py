@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from discovery.settings import ConfigError, ControlPlane, LogFormat, LogLevel, Settings, load
+from discovery.settings import (
+    ConfigError,
+    ControlPlane,
+    ListenAddress,
+    ListenSettings,
+    LogFormat,
+    LogLevel,
+    Settings,
+    TailnetSettings,
+    load,
+)
 from discovery.v1alpha1_fields import Mode, RemovalPolicy
 
 Load = Callable[..., Settings]
@@ -154,6 +164,27 @@ def test_local_api_has_a_socket_by_default(load_text: Load) -> None:
             (
                 'instance: "Blue" is no name (td.yaml:1). '
                 "Use lower-case letters, digits and dashes, at most 63."
+            ),
+        ),
+        (
+            "instance: 0b_",
+            (
+                'instance: "0b_" is no name (td.yaml:1). '
+                "Use lower-case letters, digits and dashes, at most 63."
+            ),
+        ),
+        (
+            "deniedCIDRs: [~]",
+            (
+                "deniedCIDRs[0] is no network (td.yaml:1). "
+                "Write a network such as 10.42.0.0/16 or fd00:10::/48."
+            ),
+        ),
+        (
+            "tailnets: [{name: a.ts.net, baseURL: 'https://[x'}]",
+            (
+                "tailnets[0].baseURL is no URL (td.yaml:1). "
+                "Write one such as https://api.tailscale.com."
             ),
         ),
         (
@@ -412,3 +443,15 @@ def test_only_a_directory_of_credentials_may_stand_in_the_file(
         "Write {directory: FOLDER}, or set it in the environment."
     )
     assert "hunter2" not in "".join(said)
+
+
+def test_values_of_their_own_type_are_taken_as_they_are() -> None:
+    settings = Settings(
+        listen=ListenSettings(health=ListenAddress("", 0)),
+        denied_cidrs=(IPv4Network("10.0.0.0/8"),),
+        tailnets=(TailnetSettings(name="a.ts.net", poll_interval=timedelta(seconds=1)),),
+    )
+
+    assert settings.listen.health.port == 0
+    assert settings.denied_cidrs == (IPv4Network("10.0.0.0/8"),)
+    assert settings.tailnets[0].poll_interval == timedelta(seconds=1)

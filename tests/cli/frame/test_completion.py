@@ -80,7 +80,7 @@ def test_other_shells_get_a_script_of_their_own(run: Run, shell: str) -> None:
 
 
 def test_completion_imports_nothing_that_is_slow(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "discovery"],
         cwd=tmp_path,
         env={

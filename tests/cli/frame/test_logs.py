@@ -103,3 +103,12 @@ def test_configuring_twice_writes_each_line_once(capsys: pytest.CaptureFixture[s
     logging.getLogger("x").info("once")
 
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_field_never_replaces_time_level_or_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+
+    logging.getLogger("x").warning("odd", extra={"level": "none", "logger": "y"})
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["logger"]) == ("warning", "x")
