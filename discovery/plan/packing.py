@@ -67,7 +67,7 @@ def _claim(
 ) -> tuple[list[SliceEndpoint], bool]:
     """Take from ``waiting`` what a slice holds already; tell whether the slice must be written."""
     kept: list[SliceEndpoint] = []
-    changed = False
+    changed = not held.endpoints  # an empty slice is filled or deleted
     for endpoint in held.endpoints:
         key = (endpoint.name, endpoint.address)
         new = waiting.get(key) if len(kept) < CAPACITY else None
@@ -85,15 +85,24 @@ def _fullest_first(touched: dict[str, list[SliceEndpoint]]) -> list[str]:
 
 
 def _merge(touched: dict[str, list[SliceEndpoint]], arriving: list[SliceEndpoint]) -> None:
-    """Fit everything into as few of the touched slices as can hold it; empty the smallest."""
+    """Fit everything into as few of the touched slices as can hold it, all but one of them full.
+
+    The smallest give: those that are not needed everything, the last one that is as much as still
+    finds room, so that the room that is left is in one piece and the next arrivals fit.
+    """
     total = len(arriving) + sum(len(kept) for kept in touched.values())
     order = _fullest_first(touched)
-    stay = -(-total // CAPACITY)
-    for name in order[stay:]:
+    needed = -(-total // CAPACITY)
+    for name in order[needed:]:
         arriving += touched[name]
         touched[name] = []
+    for last in order[needed - 1 : needed]:
+        room = sum(CAPACITY - len(touched[name]) for name in order[: needed - 1])
+        given = max(0, room - len(arriving))
+        touched[last], rest = touched[last][given:], touched[last][:given]
+        arriving += rest
     arriving.sort()
-    _fill(touched, order[:stay], arriving)
+    _fill(touched, order[:needed], arriving)
 
 
 def _fill(
