@@ -112,7 +112,8 @@ def _conflict(current: Mapping[str, Any], whose: Ownership) -> str:
     metadata = current["metadata"]
     controller = controller_of(metadata)
     if whose is Ownership.OTHER_INSTANCE:
-        reason = f"belongs to instance {metadata['labels'][INSTANCE_LABEL]!r}"
+        instance = metadata["labels"].get(INSTANCE_LABEL)
+        reason = f"belongs to {f'instance {instance!r}' if instance else 'no instance'}"
     elif controller:
         reason = f"is owned by {controller.get('kind')} {controller.get('name')!r}"
     else:
