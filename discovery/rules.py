@@ -94,6 +94,9 @@ class UniqueBy:
         return items
 
 
+# Pydantic's own bound also speaks of a list that is full of wrong items.
+NOT_EMPTY = Rule("must have at least 1 item", bool, {"minItems": 1})
+
 UNIQUE_ITEMS = Rule(
     "must not list a value twice",
     lambda items: not repeated(items),

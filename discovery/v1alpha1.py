@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from discovery.rules import CEL_RULES, UniqueBy, cel, violation
+from discovery.rules import CEL_RULES, NOT_EMPTY, UniqueBy, cel, violation
 from discovery.v1alpha1_fields import (
     SERVICE_NAME_PATTERN,
     AddressFamily,
@@ -139,9 +139,8 @@ TagRequirement = Annotated[TagSelector, BeforeValidator(_known_fields)]
 class TagSelectorTerm(Model):
     """Requirements of which all must hold."""
 
-    match_tags: tuple[TagRequirement, ...] = Field(
+    match_tags: Annotated[tuple[TagRequirement, ...], NOT_EMPTY] = Field(
         alias="matchTags",
-        min_length=1,
         max_length=16,
         description="Requirements on the tags of a device; all must hold.",
     )
@@ -169,7 +168,6 @@ class TailscaleEndpointsSpec(Model):
     )
 
     tailnet: Tailnet = Field(
-        min_length=1,
         description="Domain of the tailnet, for example company.ts.net: selects the tailnet of "
         "that name in the controller's configuration. Can not be changed.",
         json_schema_extra={CEL_RULES: [cel("self == oldSelf", TAILNET_IS_FIXED)]},
@@ -180,17 +178,15 @@ class TailscaleEndpointsSpec(Model):
     service_discovery: ServiceDiscovery | None = Field(
         None, alias="serviceDiscovery", description="Tailscale Services (virtual IPs)."
     )
-    tag_selectors: tuple[TagRequirement, ...] = Field(
+    tag_selectors: Annotated[tuple[TagRequirement, ...], NOT_EMPTY] = Field(
         (),
         alias="tagSelectors",
-        min_length=1,
         max_length=16,
         description="Discovery by tags: a device is selected when all of these hold.",
     )
-    tag_selector_terms: tuple[TagSelectorTerm, ...] = Field(
+    tag_selector_terms: Annotated[tuple[TagSelectorTerm, ...], NOT_EMPTY] = Field(
         (),
         alias="tagSelectorTerms",
-        min_length=1,
         max_length=16,
         description="Discovery by tags with alternatives: a device is selected when one term "
         "holds. Not together with tagSelectors.",

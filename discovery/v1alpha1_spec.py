@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from discovery.rules import UNIQUE_ITEMS, UniqueBy
+from discovery.rules import NOT_EMPTY, UNIQUE_ITEMS, UniqueBy
 from discovery.v1alpha1_fields import (
     FQDN,
     ACLTag,
@@ -143,10 +143,9 @@ class Discovery(Model):
     ports: Annotated[tuple[DiscoveryPort, ...], UniqueBy("name")] = Field(
         (), max_length=16, description="Ports of every discovered device; none means 80/HTTP."
     )
-    address_families: Annotated[tuple[AddressFamily, ...], UNIQUE_ITEMS] = Field(
+    address_families: Annotated[tuple[AddressFamily, ...], NOT_EMPTY, UNIQUE_ITEMS] = Field(
         (AddressFamily.IPV4,),
         alias="addressFamilies",
-        min_length=1,
         max_length=2,
         description="Which addresses of a device become endpoints: IPv4, IPv6 or both.",
     )
