@@ -142,6 +142,7 @@ def _request_id(response: httpx.Response) -> str | None:
 
 
 def _origin(url: httpx.URL) -> str:
+    """Return scheme, host and port; a user and password are no part of it."""
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
@@ -206,16 +207,11 @@ def _foreign(body: bytes) -> str:
 
 def _leading_to(response: httpx.Response) -> str:
     """Name the origin a redirect points to; its path and query may hold anything."""
-    location = response.headers.get("location")
-    if location is None:
+    target = response.next_request
+    if target is None:
         return ""
-    try:
-        target = response.request.url.join(location)
-        origin = f"{target.scheme}://{target.host}" + (f":{target.port}" if target.port else "")
-    except httpx.InvalidURL:
-        return ", not a redirect to an address that is none"
-    shown = excerpt(origin, _secrets(response.request))
-    return f", not a redirect to {shown}, which is never followed"
+    origin = excerpt(_origin(target.url), _secrets(response.request))
+    return f", not a redirect to {origin}, which is never followed"
 
 
 def retry_after(value: str, now: datetime) -> timedelta | None:
