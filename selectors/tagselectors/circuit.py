@@ -41,8 +41,8 @@ class Circuit:
     def evaluate(self, rows: Sequence[Sequence[str]], live: int) -> list[int]:
         """Return per expression, in order, the rows that it selects.
 
-        Rows whose bit is not set in ``live`` match nothing that a negation alone would select;
-        they must hold no tags.
+        A row whose bit is not set in ``live`` matches nothing if it has no tags; if it has some,
+        its bits mean nothing.
         """
         wires = [_NOTHING, live, *self._inputs(rows)]
         for gate, left, right in self.levels:

@@ -129,7 +129,6 @@ class TagIndex(Generic[K, ID]):
             slot = self._slots.pop(device, None)
             if slot is not None:
                 dead[slot >> 3] |= 1 << (slot & 7)
-                self._tags[slot] = ()
         end = len(self._ids)
         self._live ^= int.from_bytes(dead, "little")
         self._live |= _ones(len(arriving)) << end

@@ -48,6 +48,12 @@ def test_the_reason_names_the_declared_key_that_took_the_tag(selector: str) -> N
     )
 
 
+def test_tags_that_another_key_took_are_named_in_sorted_order() -> None:
+    tags = tuple(f"tag:a-b-{letter}" for letter in "zyxwvuts")
+    deciding, _ = _reason("a", *tags, declared=("a-b",))
+    assert deciding == tags[::-1]
+
+
 def test_a_tag_that_another_key_took_is_left_out_where_another_tag_decides() -> None:
     tags = ("tag:service-type-web", "tag:service-db")
     assert _reason("service", *tags, declared=("service-type",)) == (

@@ -81,8 +81,22 @@ def test_devices_that_swap_places_change_an_expression() -> None:
 
 def test_an_update_that_says_nothing_new_changes_nothing() -> None:
     index = _index(prod="env=prod")
+    slots = len(index._ids)
     assert index.update({"lab": ["tag:env-dev"], "unknown": None}) == set()
+    assert len(index._ids) == slots
     assert _matches(index, "prod") == ["db", "web"]
+
+
+def test_tags_are_copied_so_that_a_change_of_the_same_list_is_seen() -> None:
+    index = TagIndex[str, str]({"gpu": _terms("gpu")})
+    loaded, added = ["tag:x"], ["tag:x"]
+    index.load({"loaded": loaded})
+    index.update({"added": added})
+    loaded.append("tag:gpu")
+    assert index.update({"loaded": loaded}) == {"gpu"}
+    added.append("tag:gpu")
+    assert index.update({"added": added}) == {"gpu"}
+    assert _matches(index, "gpu") == ["added", "loaded"]
 
 
 def test_a_new_device_matches() -> None:
