@@ -39,6 +39,10 @@ class Resources(Protocol):
         """Return every key that has a resource or something left of one."""
         ...
 
+    async def flush(self) -> None:
+        """Make what a pass wrote visible."""
+        ...
+
 
 class Manager:
     """Runs until told to stop. ``clock`` returns aware UTC datetimes."""
@@ -144,6 +148,7 @@ class Manager:
         try:
             async with asyncio.timeout(PASS_DEADLINE.total_seconds()):
                 await self._reconciler.reconcile(key, self._clock())
+                await self._resources.flush()
         except (StoreError, TimeoutError) as error:
             self._retry_later(key, error)
         else:

@@ -2,15 +2,25 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 
-from discovery.plan.changes import Change
-from discovery.plan.endpoints import Resolution
-from discovery.plan.observed import Observed
+from discovery.plan.changes import Action, Change, Changes
+from discovery.plan.endpoints import Endpoint, Resolution
+from discovery.plan.observed import Observed, Rejection, Sync
+from discovery.plan.owner import Owner
+from discovery.plan.port_table import PortConflictError
+from discovery.plan.ports import Port
+from discovery.plan.resolve import Candidates, resolve
+from discovery.plan.retention import held_endpoints, held_nodes
+from discovery.plan.service import ServicePlan, desired_service, diff_service
+from discovery.plan.slices import desired, diff, digest
+from discovery.plan.status import report, says_something_new
+from discovery.plan.trust import Cause, Freshness
 from discovery.source import Source
-from discovery.stores import Store, StoreError
-from discovery.v1alpha1 import Key, Mode, TailscaleEndpoints
+from discovery.stores import Children, Store
+from discovery.v1alpha1 import Key, Mode, ServiceType, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +52,8 @@ class Pass:
     """What one pass over a resource comes to: the changes it wants, and what it saw."""
 
     resource: TailscaleEndpoints
-    changes: tuple[Change, ...]
     observed: Observed
+    changes: tuple[Change, ...] = ()
 
     @property
     def resolution(self) -> Resolution:
@@ -59,39 +69,197 @@ class Reconciler:
         self._sources = sources
         self._instance = instance
         self._mode = mode
+        self._settled: dict[Key, str] = {}
+
+    def forget(self) -> None:
+        """Let the next pass over each resource look at what is really there."""
+        self._settled.clear()
 
     def define(self, keys: Iterable[Key]) -> None:
         """Take resources that came, changed or went into the selections of their tailnets."""
-        specs = {key: r.spec if (r := self._store.get(key)) else None for key in keys}
+        resources = {key: self._store.get(key) for key in keys}
         for source in self._sources:
             source.selection.define(
                 {
-                    key: spec if spec and self._sources.of(spec.tailnet) is source else None
-                    for key, spec in specs.items()
+                    key: resource.spec
+                    if resource and self._sources.of(resource.spec.tailnet) is source
+                    else None
+                    for key, resource in resources.items()
                 }
             )
 
     async def reconcile(self, key: Key, now: datetime) -> Pass | None:
         """Bring one resource's children and status to what they should be at ``now``.
 
-        Returns None where the resource is gone. Raises StoreError.
+        Returns None where the resource is gone, or where nothing that it depends on has changed
+        since its last pass. Raises StoreError; the caller flushes the store.
         """
         resource = self._store.get(key)
         if resource is None:
+            self._settled.pop(key, None)
             await self._store.remove(key)
-            await self._store.flush()
             return None
+        fingerprint = self._fingerprint(resource, now)
+        if fingerprint is not None and self._settled.get(key) == fingerprint:
+            return None
+        self._settled.pop(key, None)
         planned = self.plan(resource, await self._store.children(key), now)
-        try:
+        if planned.observed.sync is not Sync.OBSERVE_ONLY:
             await self._store.apply(key, planned.changes)
-            await self._report(planned, now)
-            await self._store.flush()
-        except StoreError as error:
-            log.error("not written", extra={"resource": str(key), "problem": str(error)})
-            raise
-        for change in planned.changes:
-            log.info(
-                "applied",
-                extra={"object": f"{change.kind}/{change.name}", "action": change.action},
-            )
+            for change in planned.changes:
+                extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
+                log.info("written", extra={"resource": str(key), **extra})
+        status = report(resource, planned.observed, now)
+        wrote = planned.changes and planned.observed.sync is Sync.SYNCED
+        if wrote or says_something_new(status, resource.status):
+            await self._store.report(key, status)
+        if fingerprint is not None:
+            self._settled[key] = fingerprint
         return planned
+
+    def plan(self, resource: TailscaleEndpoints, children: Children, now: datetime) -> Pass:
+        """Return what a pass over the resource would do; nothing is written."""
+        source = self._sources.of(resource.spec.tailnet)
+        if source is None:
+            freshness = _not_configured(resource.spec.tailnet)
+            return Pass(resource, Observed(freshness, Sync.NO_DEVICE_LIST))
+        seen = Observed(source.freshness(now), Sync.NO_DEVICE_LIST)
+        if not source.policy.admits(resource.key.namespace):
+            text = f"The grants of {source.policy.tailnet} do not name this namespace."
+            return _rejected(resource, seen, Rejection("NotGranted", text))
+        needs_list = resource.spec.selector.terms or source.policy.grants is not None
+        if source.snapshot is None and needs_list:
+            return Pass(resource, seen)
+        try:
+            resolution = resolve(resource, _candidates(resource, source, children), source.policy)
+        except PortConflictError as conflict:
+            return _rejected(resource, seen, Rejection("PortConflict", f"{conflict}."))
+        fetched_at = source.snapshot.fetched_at if source.snapshot else now
+        return self._planned(resource, children, replace(seen, resolution=resolution), fetched_at)
+
+    def _fingerprint(self, resource: TailscaleEndpoints, now: datetime) -> str | None:
+        """Return a text that is equal while a resource wants the same, without a look at children.
+
+        None where children matter for that: an unreadable device keeps what it has.
+        """
+        source = self._sources.of(resource.spec.tailnet)
+        if source is None or source.snapshot is None or source.snapshot.unknown:
+            return None
+        planned = self.plan(resource, Children(), now)
+        endpoints = planned.resolution.endpoints
+        wanted = digest(desired(_owner(resource, self._instance), endpoints))
+        rest = replace(planned.observed, resolution=replace(planned.resolution, endpoints=()))
+        return f"{wanted} {resource.metadata.generation} {rest}"
+
+    def _planned(
+        self, resource: TailscaleEndpoints, children: Children, seen: Observed, fetched_at: datetime
+    ) -> Pass:
+        resolution = seen.resolution or Resolution()
+        owner = _owner(resource, self._instance)
+        service = _plan_service(owner, resolution.service_ports, children)
+        # While the Service is a stranger's no slice may carry its name, so that there is none.
+        endpoints: tuple[Endpoint, ...] = () if service.conflict else resolution.endpoints
+        ready = _ready(children)
+
+        def readiness(address: IPv4Address | IPv6Address, port: Port) -> bool:
+            return ready.get((str(address), port.name), True)
+
+        slices = diff(children.slices, desired(owner, endpoints, readiness), fetched_at)
+        changes = (*service.changes, *slices)
+        sync, detail = Sync.SYNCED, ""
+        if service.conflict:
+            sync, detail = Sync.SERVICE_CONFLICT, f"{service.conflict}."
+        if Mode.OBSERVE in (self._mode, resource.spec.mode):
+            sync, detail = Sync.OBSERVE_ONLY, _would_write(changes)
+        seen = replace(
+            seen,
+            sync=sync,
+            detail=detail,
+            slices=_slices_after(children, slices),
+            foreign_endpoints=service.has_selector,
+            ready=ready,
+        )
+        return Pass(resource, seen, changes)
+
+
+def plan_removal(children: Children) -> tuple[Change, ...]:
+    """Return the end of everything that a resource which is gone has left."""
+    left = (*children.services, *(held.manifest() for held in children.slices))
+    return tuple(
+        Change(
+            Action.DELETE,
+            child["kind"],
+            child["metadata"]["namespace"],
+            child["metadata"]["name"],
+            "The resource is gone.",
+            child,
+            None,
+        )
+        for child in left
+    )
+
+
+def _rejected(resource: TailscaleEndpoints, seen: Observed, rejection: Rejection) -> Pass:
+    return Pass(resource, replace(seen, sync=Sync.NOT_ACCEPTED, rejection=rejection))
+
+
+def _not_configured(tailnet: str) -> Freshness:
+    text = f"No tailnet named {tailnet} is configured; endpoints are kept as they are."
+    return Freshness(fresh=False, reason=Cause.NOT_CONFIGURED, message=text)
+
+
+def _candidates(resource: TailscaleEndpoints, source: Source, children: Children) -> Candidates:
+    selection = source.selection
+    matched = selection.matched(resource.key)
+    unknown = source.snapshot.unknown if source.snapshot else ()
+    nodes = held_nodes(children.slices, unknown, selection.devices, selection.excluded)
+    nodes -= {device.node_id for device in matched}
+    held = held_endpoints(children.slices, nodes, resource.spec.discovery.ports)
+    return Candidates(matched, selection.by_address, held)
+
+
+def _owner(resource: TailscaleEndpoints, instance: str) -> Owner:
+    return Owner(
+        namespace=resource.key.namespace,
+        name=resource.key.name,
+        uid=resource.metadata.uid,
+        service_name=resource.spec.service_name(resource.key.name),
+        headless=resource.spec.service.type is ServiceType.HEADLESS,
+        instance=instance,
+    )
+
+
+def _plan_service(owner: Owner, ports: Iterable[Port], children: Children) -> ServicePlan:
+    """Plan the wanted Service, and the end of those of ours that have another name."""
+    wanted = desired_service(owner, ports)
+    by_name = {service["metadata"]["name"]: service for service in children.services}
+    current = by_name.pop(owner.service_name, None) if owner.service_name else None
+    ends = [
+        change for left in by_name.values() for change in diff_service(left, None, owner).changes
+    ]
+    plan = diff_service(current, wanted, owner)
+    return replace(plan, changes=(*plan.changes, *ends))
+
+
+def _ready(children: Children) -> dict[tuple[str, str], bool]:
+    """Return the condition that slices carry for each address and port name."""
+    return {
+        (endpoint.address, port.name): endpoint.ready
+        for held in children.slices
+        for endpoint in held.endpoints
+        for port in held.ports
+    }
+
+
+def _slices_after(children: Children, changes: Changes) -> int:
+    before = sum(not held.deleting for held in children.slices)
+    counts = changes.counts
+    return before + counts.get(Action.CREATE, 0) - counts.get(Action.DELETE, 0)
+
+
+def _would_write(changes: Sequence[Change]) -> str:
+    if not changes:
+        return "Mode Observe: there is nothing to write."
+    counts = {action: sum(change.action is action for change in changes) for action in Action}
+    listed = ", ".join(f"{action} {number}" for action, number in counts.items() if number)
+    return f"Mode Observe: a pass would {listed} of Service and EndpointSlices."

@@ -73,7 +73,13 @@ def failure_of(error: BaseException) -> Failure:
         return (str(error),), error.exit_code
     if isinstance(error, click.ClickException):
         return _of_click(error)
-    return _of_configuration(error) or _of_api(error) or _of_file(error) or _unexpected(error)
+    return (
+        _of_configuration(error)
+        or _of_store(error)
+        or _of_api(error)
+        or _of_file(error)
+        or _unexpected(error)
+    )
 
 
 def report(error: BaseException, *, debug: bool) -> ExitCode:
@@ -103,6 +109,12 @@ def _of_configuration(error: BaseException) -> Failure | None:
     if not _is_a(error, "discovery.settings.errors", "ConfigError"):
         return None
     return tuple(str(error).splitlines()), ExitCode.CONFIGURATION
+
+
+def _of_store(error: BaseException) -> Failure | None:
+    if not _is_a(error, "discovery.stores", "StoreError"):
+        return None
+    return (str(error),), ExitCode.CONFIGURATION
 
 
 def _of_api(error: BaseException) -> Failure | None:

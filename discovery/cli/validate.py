@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 @output_option("text", "json")
 def validate(paths: Sequence[Path], output: str) -> ExitCode:
-    r"""Check manifests and name every error.
+    """Check manifests and name every error.
 
     Prints one line for each error and each warning: file, line, field, and what to do. Objects of
     other kinds are ignored. The rules are those of the cluster; only what depends on the object
@@ -45,7 +45,7 @@ def validate(paths: Sequence[Path], output: str) -> ExitCode:
       1  there are errors
       2  wrong usage
       3  a file or folder could not be read, or a folder holds no manifests
-    """
+    """  # noqa: D301 - click wants the backspace itself
     from discovery.manifests import load  # noqa: PLC0415 - slow to import, and help needs none
 
     loaded = load(paths)

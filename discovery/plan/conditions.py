@@ -91,6 +91,9 @@ def _synced(observed: Observed) -> Saying:
         case Sync.SYNCED:
             count = len(observed.resolution.endpoints) if observed.resolution else 0
             text = f"{_counted(count, 'endpoint')} in {_counted(observed.slices, 'EndpointSlice')}."
+            if observed.foreign_endpoints:
+                text += " The Service has a selector, so that endpoints of others join them."
+                return Saying("EndpointsSynced", "True", "ForeignEndpoints", text)
             return Saying("EndpointsSynced", "True", Sync.SYNCED, text)
         case Sync.NOT_ACCEPTED:
             text = "Nothing is written while the resource is not accepted."

@@ -33,8 +33,9 @@ class Observed:
 
     ``resolution`` is None where the resource could not be resolved: no verified list yet, or a
     ``rejection``. ``slices`` counts EndpointSlices after the pass; ``detail`` says what Observe
-    would have written, which write failed, or whose the Service is. ``ready`` holds the conditions
-    that EndpointSlices carry, by address and port name.
+    would have written, which write failed, or whose the Service is. ``foreign_endpoints`` says that
+    endpoints of others join ours in the Service. ``ready`` holds the conditions that EndpointSlices
+    carry, by address and port name.
     """
 
     freshness: Freshness
@@ -43,4 +44,5 @@ class Observed:
     rejection: Rejection | None = None
     detail: str = ""
     slices: int = 0
+    foreign_endpoints: bool = False
     ready: Mapping[tuple[str, str], bool] = field(default_factory=dict)

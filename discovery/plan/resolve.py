@@ -10,7 +10,7 @@ from discovery.plan.gate import Exclusion, is_denied, usable_addresses
 from discovery.plan.naming import assign, label_of
 from discovery.plan.policy import TailnetPolicy
 from discovery.plan.port_table import PortTable, port_table
-from discovery.plan.ports import Port
+from discovery.plan.ports import Port, Transport
 from discovery.tailnet import Device
 from discovery.v1alpha1 import StaticEndpoint, TailscaleEndpoints
 
@@ -70,6 +70,10 @@ def resolve(
     )
 
 
+_Place = tuple[IPv4Address | IPv6Address, int, Transport]
+"""Address, port number and transport: what only one endpoint can have."""
+
+
 def _static_endpoints(
     resource: TailscaleEndpoints,
     by_address: Mapping[str, Device],
@@ -78,7 +82,7 @@ def _static_endpoints(
 ) -> tuple[list[Endpoint], list[Refused]]:
     kept: list[Endpoint] = []
     refused: list[Refused] = []
-    taken: dict[tuple[IPv4Address | IPv6Address, int, str], str] = {}
+    taken: dict[_Place, str] = {}
     for entry in sorted(resource.spec.endpoints, key=lambda e: e.name):
         address = ip_address(entry.tailscale_ip)
         device = by_address.get(entry.tailscale_ip)
@@ -172,7 +176,7 @@ def _discovered(
 
 def _without_taken(
     endpoints: Iterable[Endpoint],
-    taken: Mapping[tuple[IPv4Address | IPv6Address, int, str], str],
+    taken: Mapping[_Place, str],
 ) -> tuple[list[Endpoint], list[Refused]]:
     """Drop the ports that a static endpoint has at the same address: static wins."""
     kept: list[Endpoint] = []

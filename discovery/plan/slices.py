@@ -10,7 +10,7 @@ from itertools import count
 import msgspec
 
 from discovery.plan.changes import Changes
-from discovery.plan.endpoints import Endpoint
+from discovery.plan.endpoints import Endpoint, Source
 from discovery.plan.endpointslice import AddressType, EndpointSlice, Group, SliceEndpoint
 from discovery.plan.owner import Owner
 from discovery.plan.packing import pack
@@ -50,13 +50,15 @@ def desired(
         sets = known.get(endpoint.ports)
         if sets is None:
             sets = known[endpoint.ports] = _port_sets(endpoint.ports)
+        # The guard asks about nodes whose endpoints were discovered; a static one is the user's.
+        node_id = endpoint.node_id if endpoint.source is Source.TAG_SELECTOR else ""
         for address in endpoint.addresses:
             family = AddressType.IPV4 if isinstance(address, IPv4Address) else AddressType.IPV6
             text = str(address)
             for ports, checked in sets:
                 ready = checked is None or readiness(address, checked)
                 found.setdefault(Group(family, ports), []).append(
-                    SliceEndpoint(endpoint.name, text, endpoint.node_id, ready, ready)
+                    SliceEndpoint(endpoint.name, text, node_id, ready, ready)
                 )
     return Desired(owner, {group: tuple(sorted(found[group])) for group in sorted(found)})
 

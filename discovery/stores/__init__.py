@@ -3,7 +3,7 @@
 The reconciler knows neither a cluster nor a directory; it sees a :class:`Store`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,9 +19,9 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """What exists for a resource: the Service of its name, as it is, and its own EndpointSlices."""
+    """What exists for a resource: Services that it has or wants, as they are, and its slices."""
 
-    service: Mapping[str, Any] | None = None
+    services: tuple[Mapping[str, Any], ...] = ()
     slices: tuple[EndpointSlice, ...] = ()
 
 
@@ -36,7 +36,7 @@ class Store(Protocol):
         """Return what exists for the resource."""
         ...
 
-    async def apply(self, key: Key, changes: tuple[Change, ...]) -> None:
+    async def apply(self, key: Key, changes: Sequence[Change]) -> None:
         """Carry out the changes in their order."""
         ...
 

@@ -7,7 +7,7 @@ them, as a controller continues from its cluster.
 
 import fcntl
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID, uuid5
@@ -99,23 +99,33 @@ class DirectoryStore:
 
     async def children(self, key: Key) -> Children:
         """Read what is in ``out`` for the resource."""
-        service = self._read(self._path(key, SERVICE_FILE))
+        services = self._read(self._path(key, SERVICE_FILE))
         slices = self._read(self._path(key, SLICES_FILE))
         try:
-            return Children(
-                service[0] if service else None, tuple(map(EndpointSlice.parse, slices))
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            return Children(tuple(services), tuple(map(EndpointSlice.parse, slices)))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _not_ours(self._path(key, SLICES_FILE), f"no EndpointSlice: {error}") from error
 
-    async def apply(self, key: Key, changes: tuple[Change, ...]) -> None:
+    async def known_nodes(self, keys: Iterable[Key]) -> set[str]:
+        """Return the node IDs that the slices of these resources know: the last good state."""
+        return {
+            endpoint.node_id
+            for key in keys
+            for held in (await self.children(key)).slices
+            for endpoint in held.endpoints
+            if endpoint.node_id
+        }
+
+    async def apply(self, key: Key, changes: Sequence[Change]) -> None:
         """Stage the files as they are after all the changes; :meth:`flush` writes them."""
         for file, kind in ((SERVICE_FILE, "Service"), (SLICES_FILE, "EndpointSlice")):
             path = self._path(key, file)
             of_kind = [change for change in changes if change.kind == kind]
             if path is None or not of_kind:
                 continue
-            objects = {document["metadata"]["name"]: document for document in self._read(path)}
+            objects: dict[str, Mapping[str, Any]] = {
+                document["metadata"]["name"]: document for document in self._read(path)
+            }
             for change in of_kind:
                 if change.after is None:
                     objects.pop(change.name, None)
@@ -165,7 +175,7 @@ class DirectoryStore:
     def _path(self, key: Key, file: str) -> Path | None:
         return None if self._out is None else self._out / key.namespace / key.name / file
 
-    def _stage(self, path: Path, documents: list[Mapping[str, Any]]) -> None:
+    def _stage(self, path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
         content = dump(documents) if documents else None
         if content is None or _bytes(path) != content:
             self._staged[path] = content

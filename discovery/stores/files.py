@@ -17,14 +17,22 @@ def replace_all(contents: Mapping[Path, bytes | None]) -> None:
 
     Raises OSError with nothing changed where a content could not be stored.
     """
+    for path in _staged({p: c for p, c in contents.items() if c is not None}):
+        path.replace(path.with_name(path.name.removesuffix(_SUFFIX)))
+    for path in sorted(p for p, content in contents.items() if content is None):
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder holds something else
+            path.parent.rmdir()
+
+
+def _staged(contents: Mapping[Path, bytes]) -> list[Path]:
+    """Store every content beside the file that it is to replace; all of them or none."""
     staged: list[Path] = []
     made: list[Path] = []
     try:
         for path in sorted(contents):
-            content = contents[path]
-            if content is not None:
-                made += _make_folders(path.parent)
-                staged.append(_stage(path, content))
+            made += _make_folders(path.parent)
+            staged.append(_stage(path, contents[path]))
     except OSError:
         for path in staged:
             path.unlink(missing_ok=True)
@@ -32,13 +40,7 @@ def replace_all(contents: Mapping[Path, bytes | None]) -> None:
             with suppress(OSError):
                 folder.rmdir()
         raise
-    for path in staged:
-        path.replace(path.with_name(path.name.removesuffix(_SUFFIX)))
-    for path in sorted(contents):
-        if contents[path] is None:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # the folder holds something else
-                path.parent.rmdir()
+    return staged
 
 
 def _stage(path: Path, content: bytes) -> Path:

@@ -1,0 +1,150 @@
+"""``plan``: what a pass would do, without doing it."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from discovery.cli import Frame, example, pass_frame
+from discovery.cli.errors import ExitCode
+from discovery.cli.output import Table, emit, output_option
+
+if TYPE_CHECKING:
+    from discovery.cli.standalone import Outcome
+    from discovery.plan.changes import Change
+
+_ACTIONS = ("create", "update", "delete")
+
+
+@click.command(
+    epilog=example("plan -f my-resource.yaml", "plan -f manifests/ --out out/ -o json --exit-code")
+)
+@click.option(
+    "-f",
+    "--filename",
+    "manifests",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Manifests: a file, a folder with all below it, or - for standard input. Repeatable.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The current state, as sync and run write it. Without it, nothing exists yet.",
+)
+@click.option(
+    "--inventory",
+    "inventories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit 1 when there are changes.")
+@output_option("table", "json", "yaml", "markdown")
+@pass_frame
+def plan(
+    frame: Frame,
+    manifests: Sequence[Path],
+    out: Path | None,
+    inventories: Sequence[Path],
+    output: str,
+    *,
+    exit_code: bool,
+) -> ExitCode:
+    r"""Show what a pass would do. Nothing is written.
+
+    \b
+    Exit codes:
+      0  planned; with --exit-code: and there is nothing to do
+      1  with --exit-code: there are changes
+      3  manifests, configuration or the state in --out can not be used
+      4  credentials refused
+      5  control plane not reachable, or its list not to be believed
+      6  some resources could not be planned
+    """
+    outcome = asyncio.run(_plan(frame, manifests, out, inventories))
+    for line, _ in outcome.failures:
+        click.echo(f"error: {line}", err=True)
+    if outcome.failures and not outcome.passes:
+        return outcome.exit_code()
+    show_plan(outcome, output)
+    if outcome.failures:
+        return outcome.exit_code()
+    return ExitCode.FOUND if exit_code and _changes(outcome) else ExitCode.DONE
+
+
+def show_plan(outcome: "Outcome", form: str) -> None:
+    """Write a plan to stdout in the form asked for."""
+    changes = _changes(outcome)
+    emit(form, _table(changes), _document(changes, outcome.unchanged))
+    if form in {"table", "markdown"}:
+        counts = _counts(changes)
+        listed = ", ".join(f"{counts[action]} to {action}" for action in _ACTIONS)
+        click.echo(f"\nPlan: {listed}, {outcome.unchanged} unchanged.")
+
+
+async def _plan(
+    frame: Frame, manifests: Sequence[Path], out: Path | None, inventories: Sequence[Path]
+) -> "Outcome":
+    from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure("warning", settings.logging.format)
+    store = open_store(manifests, out)
+    if out is None:
+        click.echo("no --out: planned as if nothing existed yet", err=True)
+    async with open_sources(settings, inventories) as sources:
+        reconciler = new_reconciler(store, sources, settings)
+        return await plan_all(store, sources, reconciler, datetime.now(UTC))
+
+
+def _changes(outcome: "Outcome") -> list["Change"]:
+    """Return the writes of a pass in their order; a resource that only observes has none."""
+    from discovery.plan.observed import Sync  # noqa: PLC0415 - not for help
+
+    changes: list[Change] = []
+    for made in outcome.passes:
+        if made.observed.sync is Sync.OBSERVE_ONLY:
+            click.echo(f"{made.resource.key}: {made.observed.detail}", err=True)
+        else:
+            changes += made.changes
+    return changes + outcome.removals
+
+
+def _table(changes: Iterable["Change"]) -> Table:
+    return Table(
+        ("ACTION", "KIND", "NAMESPACE", "NAME", "REASON"),
+        [(c.action, c.kind, c.namespace, c.name, c.reason) for c in changes],
+    )
+
+
+def _counts(changes: Sequence["Change"]) -> dict[str, int]:
+    return {action: sum(change.action == action for change in changes) for action in _ACTIONS}
+
+
+def _document(changes: Sequence["Change"], unchanged: int) -> dict[str, Any]:
+    return {
+        "changes": [
+            {
+                "action": str(change.action),
+                "kind": change.kind,
+                "namespace": change.namespace,
+                "name": change.name,
+                "reason": change.reason,
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in changes
+        ],
+        "blocked": [],
+        "summary": {**_counts(changes), "unchanged": unchanged, "blocked": 0},
+    }

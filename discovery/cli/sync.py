@@ -1,0 +1,97 @@
+"""``sync``: one pass, then exit."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from discovery.cli import Frame, example, pass_frame
+from discovery.cli.errors import ExitCode
+
+if TYPE_CHECKING:
+    from discovery.cli.standalone import Outcome
+    from discovery.reconciler import Sources
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command(epilog=example("sync --standalone manifests/ --out out/"))
+@click.option(
+    "--standalone",
+    "manifests",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Take the resources from manifests in a folder instead of a cluster.",
+)
+@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Folder to write to.")
+@click.option(
+    "--inventory",
+    "inventories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
+)
+@pass_frame
+def sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> ExitCode:
+    r"""Make one pass, then exit.
+
+    Reads every tailnet once, plans every resource, and writes what changed: Service, EndpointSlices
+    and status, as YAML in OUT/NAMESPACE/NAME/. All files change together or none does.
+
+    \b
+    Exit codes:
+      0  done, or skipped since another process writes to OUT
+      3  manifests, configuration or the output folder can not be used; nothing was written
+      4  credentials refused
+      5  control plane not reachable, or its list not to be believed
+      6  partly done
+    """
+    return asyncio.run(_sync(frame, manifests, out, inventories))
+
+
+async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> ExitCode:
+    from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.standalone import new_reconciler, open_store, sync_all  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure("warning", settings.logging.format)
+    store = open_store([manifests], out)
+    async with open_sources(settings, inventories) as sources:
+        lock = store.lock()
+        if lock is None:
+            click.echo(f"skipped: another process writes to {out}", err=True)
+            return ExitCode.DONE
+        with lock:
+            reconciler = new_reconciler(store, sources, settings)
+            outcome = await sync_all(store, sources, reconciler, datetime.now(UTC))
+        _show(outcome, sources, out)
+    return outcome.exit_code()
+
+
+def _show(outcome: "Outcome", sources: "Sources", out: Path) -> None:
+    from discovery.cli.endpoint_table import endpoint_table  # noqa: PLC0415 - not for help
+    from discovery.cli.output import show  # noqa: PLC0415
+    from tagselectors import TagGrammar  # noqa: PLC0415
+
+    for line, _ in outcome.failures:
+        click.echo(f"error: {line}", err=True)
+    if not outcome.passes:
+        return
+    pairs = []
+    for made in outcome.passes:
+        source = sources.of(made.resource.spec.tailnet)
+        pairs.append((made, source.policy.grammar if source else TagGrammar()))
+    show(endpoint_table(pairs))
+    endpoints = sum(len(made.resolution.endpoints) for made in outcome.passes)
+    written = sum(len(made.changes) for made in outcome.passes)
+    click.echo(
+        f"{len(outcome.passes)} resources, {endpoints} endpoints; "
+        f"{written} of their Services and EndpointSlices changed in {out}",
+        err=True,
+    )

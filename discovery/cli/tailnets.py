@@ -1,0 +1,111 @@
+"""From settings to sources: what every command that reads a tailnet is composed of."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import httpx
+
+from discovery.clients.exchange import new_http
+from discovery.clients.inventory import InventoryFile
+from discovery.clients.tailscale import TailscaleClient
+from discovery.plan.policy import GrantRule, TailnetPolicy
+from discovery.plan.trust import common_domain
+from discovery.reconciler import Sources
+from discovery.settings import (
+    ConfigError,
+    ControlPlane,
+    Settings,
+    TailnetSettings,
+    problem,
+    read_credentials,
+)
+from discovery.source import DeviceReader, Source
+from tagselectors import TagGrammar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+INVENTORY_INTERVAL = timedelta(seconds=60)
+
+
+def inventory_option(command: _Function) -> _Function:
+    """Add ``--inventory``, which replaces the API wherever a tailnet is read."""
+    return click.option(
+        "--inventory",
+        "inventories",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
+    )(command)
+
+
+def policy_of(settings: Settings, tailnet: TailnetSettings | None) -> TailnetPolicy:
+    """Return what the plan needs to know of a tailnet's configuration; None is one unnamed."""
+    if tailnet is None:
+        return TailnetPolicy("", denied=settings.denied_cidrs)
+    grants = tailnet.grants
+    return TailnetPolicy(
+        tailnet=tailnet.name,
+        domains=tailnet.domains,
+        denied=settings.denied_cidrs,
+        grants=None
+        if grants is None
+        else tuple(GrantRule(grant.namespaces, grant.tags) for grant in grants),
+        grammar=TagGrammar(tailnet.tag_keys),
+    )
+
+
+@asynccontextmanager
+async def open_sources(
+    settings: Settings, inventories: Sequence[Path] = (), tailnet: str | None = None
+) -> AsyncIterator[Sources]:
+    """Open every configured tailnet, or the one named; inventory files take the API's place.
+
+    Raises ConfigError where nothing is configured and no file is given.
+    """
+    if inventories:
+        yield Sources([await _from_file(settings, path) for path in inventories])
+        return
+    chosen = settings.tailnets
+    if tailnet is not None or not chosen:
+        chosen = (settings.tailnet_named(tailnet),)
+    async with AsyncExitStack() as stack:
+        tls = httpx.create_ssl_context()
+        yield Sources([await _from_settings(settings, one, stack, tls) for one in chosen])
+
+
+async def _from_settings(
+    settings: Settings, tailnet: TailnetSettings, stack: AsyncExitStack, tls: ssl.SSLContext
+) -> Source:
+    reader: DeviceReader
+    match tailnet.control_plane:
+        case ControlPlane.TAILSCALE:
+            http = await stack.enter_async_context(new_http(tls))
+            reader = TailscaleClient(
+                http,
+                partial(read_credentials, tailnet),
+                base_url=tailnet.base_url,
+                tailnet=tailnet.tailnet,
+            )
+        case ControlPlane.FILE:
+            reader = InventoryFile(urlsplit(tailnet.base_url).path)
+        case ControlPlane.HEADSCALE | ControlPlane.LOCAL_API:
+            what = f"control plane {tailnet.control_plane} can not be read by this version"
+            advice = "Use Tailscale (Headscale's Tailscale-compatible API has that form) or File."
+            raise ConfigError(problem(what, f"tailnet {tailnet.name}", advice))
+    return Source(policy_of(settings, tailnet), reader, tailnet.poll_interval)
+
+
+async def _from_file(settings: Settings, path: Path) -> Source:
+    """Return the source that a file is: of the configured tailnet whose names its devices carry."""
+    reader = InventoryFile(path)
+    domain = common_domain((await reader.devices()).devices)
+    known = [t for t in settings.tailnets if domain in {t.name, *t.domains}]
+    return Source(policy_of(settings, known[0] if known else None), reader, INVENTORY_INTERVAL)
