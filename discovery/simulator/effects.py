@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import copy
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from discovery.simulator.faults import Kind, Rule
-from discovery.simulator.refusals import message_for
+from discovery.simulator.refusals import JSONObject, message_for
 
 _PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
 
@@ -91,8 +90,6 @@ def seen(rule: Rule | None, items: Sequence[Any]) -> list[Any]:
 def _status(argument: str) -> Response:
     code, _, retry_after = argument.partition(":")
     headers = {"Retry-After": retry_after} if retry_after else {}
-    if int(code) == HTTPStatus.NOT_MODIFIED:
-        return Response(status_code=int(code), headers=headers)
     return JSONResponse({"message": message_for(int(code))}, int(code), headers)
 
 
@@ -123,11 +120,13 @@ def _untagged(items: Sequence[Any], argument: str) -> list[Any]:
     tagged = [position for position, item in enumerate(items) if item.get("tags")]
     losers = set(tagged[: len(tagged) // 2 + 1])
     return [
-        {name: value for name, value in item.items() if name != "tags"}
-        if position in losers
-        else item
+        _without(item, "tags") if position in losers else item
         for position, item in enumerate(items)
     ]
+
+
+def _without(item: JSONObject, *names: str) -> JSONObject:
+    return {name: value for name, value in item.items() if name not in names}
 
 
 def _foreign(items: Sequence[Any], argument: str) -> list[Any]:
@@ -137,19 +136,16 @@ def _foreign(items: Sequence[Any], argument: str) -> list[Any]:
 def _malformed(items: Sequence[Any], argument: str) -> list[Any]:
     if not items:
         return []
-    broken = copy.deepcopy(items[0])
-    if argument == "addresses":
-        broken["addresses"] = ",".join(broken["addresses"])
-    elif argument == "tags":
-        broken["tags"] = None
-    elif argument == "entry":
-        broken = None
-    else:
-        for name in ("nodeId",) if argument == "nodeId" else ("nodeId", "id"):
-            broken.pop(name, None)
-    return [broken, *items[1:]]
+    return [_BREAKERS[argument](items[0]), *items[1:]]
 
 
+_BREAKERS: Final[dict[str, Callable[[JSONObject], JSONObject | None]]] = {
+    "addresses": lambda device: {**device, "addresses": ",".join(device["addresses"])},
+    "tags": lambda device: {**device, "tags": None},
+    "nodeId": lambda device: _without(device, "nodeId"),
+    "id": lambda device: _without(device, "nodeId", "id"),
+    "entry": lambda _: None,
+}
 _VIEWS: Final[dict[Kind, Callable[[Sequence[Any], str], list[Any]]]] = {
     Kind.EMPTY: _none,
     Kind.HALF: _half,

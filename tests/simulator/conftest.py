@@ -1,4 +1,5 @@
 import json
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from discovery.simulator import Simulator, SimulatorState, read_devices, read_se
 
 ROOT = Path(__file__).parents[2]
 FLEET = ROOT / "fixtures" / "tailnet"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # else each client loads the system's certificates
 
 
 @pytest.fixture
@@ -32,20 +34,22 @@ async def simulator(state: SimulatorState) -> AsyncIterator[Simulator]:
 async def api(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API with the API key, as Tailscale's own client sends it."""
     key = simulator.state.credentials.api_key
-    async with httpx.AsyncClient(base_url=f"{simulator.url}/api/v2", auth=(key, "")) as client:
+    async with httpx.AsyncClient(
+        base_url=f"{simulator.url}/api/v2", auth=(key, ""), verify=NO_TLS
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def control(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{simulator.url}/simulator") as client:
+    async with httpx.AsyncClient(base_url=f"{simulator.url}/simulator", verify=NO_TLS) as client:
         yield client
 
 
 @pytest.fixture
 async def anyone(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a credential."""
-    async with httpx.AsyncClient(base_url=f"{simulator.url}/api/v2") as client:
+    async with httpx.AsyncClient(base_url=f"{simulator.url}/api/v2", verify=NO_TLS) as client:
         yield client
 
 

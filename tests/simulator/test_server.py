@@ -38,9 +38,30 @@ async def test_a_wrong_method_is_json_too(api: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()) == (405, {"message": "method not allowed"})
 
 
+async def test_a_defect_of_the_simulator_is_json_and_reported(
+    api: httpx.AsyncClient, state: SimulatorState, caplog: pytest.LogCaptureFixture
+) -> None:
+    state.devices = [object()]
+    answer = await api.get("/tailnet/-/devices")
+    assert (answer.status_code, answer.json()) == (500, {"message": "internal server error"})
+    assert "not JSON serializable" in caplog.text
+
+
+async def test_localhost_is_one_address() -> None:
+    async with Simulator(host="localhost") as simulator:
+        assert simulator.url.startswith("http://127.0.0.1:")
+
+
 async def test_an_escaped_path_is_what_it_spells(api: httpx.AsyncClient) -> None:
     assert (await api.get("/%64evice/nB01c2dE919f11CNTRL")).status_code == 200
     assert (await api.get("/device%2FnB01c2dE919f11CNTRL")).status_code == 404
+
+
+async def test_an_escaped_slash_stays_within_its_value(
+    api: httpx.AsyncClient, state: SimulatorState
+) -> None:
+    state.devices[0]["id"] = "a/b c"
+    assert (await api.get("/device/a%2Fb%20c")).status_code == 200
 
 
 async def test_two_simulators_know_nothing_of_each_other() -> None:
