@@ -66,7 +66,8 @@ class Manager:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and reconcile until ``stop`` is set; then finish what is in flight and return."""
-        self.look_for_edits()
+        self._resources.refresh()
+        self._reconciler.define(self._resources.keys())
         scheduler = self._schedule()
         scheduler.start()
         workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]

@@ -56,6 +56,11 @@ class Pass:
     changes: tuple[Change, ...] = ()
 
     @property
+    def writes(self) -> bool:
+        """Whether the changes are to be carried out: Observe only shows them."""
+        return self.observed.sync is not Sync.OBSERVE_ONLY
+
+    @property
     def resolution(self) -> Resolution:
         """The endpoints and refusals; empty where nothing could be resolved."""
         return self.observed.resolution or Resolution()
@@ -104,7 +109,7 @@ class Reconciler:
             return None
         self._settled.pop(key, None)
         planned = self.plan(resource, await self._store.children(key), now)
-        if planned.observed.sync is not Sync.OBSERVE_ONLY:
+        if planned.writes:
             await self._store.apply(key, planned.changes)
             for change in planned.changes:
                 extra = {"object": f"{change.kind}/{change.name}", "action": change.action}

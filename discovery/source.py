@@ -41,8 +41,7 @@ class Source:
     A policy without domains learns name and domain from the first list. ``tagged`` are the nodes
     that EndpointSlices knew before this process did: what the first list is judged by.
     ``listed`` is the last answer in the contract's shape, verified or not; only the snapshot may
-    be acted on. ``error`` is the exception of the last poll, None where it brought a verified list or one that
-    was doubted.
+    be acted on. ``error`` is the exception of the last poll, None where it brought a list.
     """
 
     def __init__(self, policy: TailnetPolicy, reader: DeviceReader, interval: timedelta) -> None:

@@ -76,7 +76,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class VIPService:
-    """A Tailscale Service as the API stores it. ``name`` has the prefix ``svc:``; sets are sorted."""
+    """A Tailscale Service as the API stores it: ``name`` begins with ``svc:``, sets are sorted."""
 
     name: str
     addrs: tuple[str, ...]

@@ -74,6 +74,9 @@ def plan(
         click.echo(f"error: {line}", err=True)
     if outcome.failures and not outcome.passes:
         return outcome.exit_code()
+    for made in outcome.passes:
+        if not made.writes:
+            click.echo(f"{made.resource.key}: {made.observed.detail}", err=True)
     show_plan(outcome, output)
     if outcome.failures:
         return outcome.exit_code()
@@ -109,15 +112,8 @@ async def _plan(
 
 def _changes(outcome: "Outcome") -> list["Change"]:
     """Return the writes of a pass in their order; a resource that only observes has none."""
-    from discovery.plan.observed import Sync  # noqa: PLC0415 - not for help
-
-    changes: list[Change] = []
-    for made in outcome.passes:
-        if made.observed.sync is Sync.OBSERVE_ONLY:
-            click.echo(f"{made.resource.key}: {made.observed.detail}", err=True)
-        else:
-            changes += made.changes
-    return changes + outcome.removals
+    planned = [change for made in outcome.passes if made.writes for change in made.changes]
+    return planned + outcome.removals
 
 
 def _table(changes: Iterable["Change"]) -> Table:

@@ -89,7 +89,7 @@ def _show(outcome: "Outcome", sources: "Sources", out: Path) -> None:
         pairs.append((made, source.policy.grammar if source else TagGrammar()))
     show(endpoint_table(pairs))
     endpoints = sum(len(made.resolution.endpoints) for made in outcome.passes)
-    written = sum(len(made.changes) for made in outcome.passes)
+    written = sum(len(made.changes) for made in outcome.passes if made.writes)
     click.echo(
         f"{len(outcome.passes)} resources, {endpoints} endpoints; "
         f"{written} of their Services and EndpointSlices changed in {out}",

@@ -1,0 +1,70 @@
+"""``run``: the controller."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from discovery.cli import Frame, example, pass_frame
+from discovery.cli.errors import CommandError
+
+
+@click.command(epilog=example("run --standalone manifests/ --out out/"))
+@click.option(
+    "--standalone",
+    "manifests",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Take the resources from manifests in a folder instead of a cluster.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder to write to.",
+)
+@click.option(
+    "--inventory",
+    "inventories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read devices from the API's JSON body in a file, again at each poll. Repeatable.",
+)
+@pass_frame
+def run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
+    """Run the controller.
+
+    Polls every tailnet at its interval, follows edits of the manifests, and rewrites the files in
+    OUT/NAMESPACE/NAME/ whose content changed. Log lines go to stderr. SIGTERM and Ctrl-C end it in
+    order; what was last written stays.
+    """
+    asyncio.run(_run(frame, manifests, out, inventories))
+
+
+async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
+    from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.standalone import new_reconciler, open_store  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.manager import Manager  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure(settings.logging.level, settings.logging.format)
+    stop = asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    store = open_store([manifests], out)
+    async with open_sources(settings, inventories) as sources:
+        lock = store.lock()
+        if lock is None:
+            raise CommandError("another process writes there", str(out), "End it, or choose --out.")
+        with lock:
+            tagged = frozenset(await store.known_nodes(store.keys()))
+            for source in sources:
+                source.tagged = tagged
+            reconciler = new_reconciler(store, sources, settings)
+            await Manager(store, sources, reconciler).run(stop)
