@@ -51,9 +51,14 @@ class Patience:
         deadline also ends an attempt under way: a body that drips never runs into the time-outs
         of single reads.
         """
+
+        async def once() -> _T:
+            # tenacity awaits only what it sees to be a coroutine function, which a lambda is not.
+            return await attempt()
+
         try:
             async with asyncio.timeout(self.deadline.total_seconds()):
-                return await self._retrying()(attempt)
+                return await self._retrying()(once)
         except TimeoutError as exc:
             seconds = f"{self.deadline.total_seconds():g} s"
             raise TransientError(f"no complete answer within {seconds}", where=where) from exc

@@ -1,0 +1,184 @@
+"""``explain``: why a device is, or is not, an endpoint."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from discovery.cli import Frame, example, pass_frame
+from discovery.cli.errors import CommandError
+from discovery.cli.output import Table, show, write
+
+if TYPE_CHECKING:
+    from discovery.reconciler import Pass
+    from discovery.source import Source
+    from discovery.stores.directory import DirectoryStore
+    from discovery.tailnet import Device
+    from discovery.v1alpha1 import Key
+
+
+@click.command(
+    epilog=example(
+        "explain api -f my-resource.yaml", "explain default/api api-1 -f manifests/ --out out/"
+    )
+)
+@click.argument("resource", metavar="[NAMESPACE/]NAME")
+@click.argument("device", required=False)
+@click.option(
+    "-f",
+    "--filename",
+    "manifests",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Manifests that hold the resource. Repeatable.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The current state, as sync and run write it. Without it, nothing exists yet.",
+)
+@click.option(
+    "--inventory",
+    "inventories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
+)
+@pass_frame
+def explain(
+    frame: Frame,
+    resource: str,
+    device: str | None,
+    manifests: Sequence[Path],
+    out: Path | None,
+    inventories: Sequence[Path],
+) -> None:
+    """Say why a device is, or is not, an endpoint.
+
+    With DEVICE (its name, full name, node ID or an address): every requirement and the tag that
+    decided it, the gate, and the port rule. Without: one line for each device of the tailnet.
+    """
+    text = asyncio.run(_explain(frame, resource, device, manifests, out, inventories))
+    if isinstance(text, str):
+        write(text)
+    else:
+        show(text)
+
+
+async def _explain(
+    frame: Frame,
+    wanted: str,
+    device: str | None,
+    manifests: Sequence[Path],
+    out: Path | None,
+    inventories: Sequence[Path],
+) -> str | Table:
+    from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.standalone import new_reconciler, open_store, poll_all  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure("error", settings.logging.format)
+    store = open_store(manifests, out)
+    key = _key_of(wanted, store)
+    resource = store.get(key)
+    if resource is None:
+        raise CommandError(f"{key} has no manifest", str(out), "Name a folder that holds it.")
+    async with open_sources(settings, inventories) as sources:
+        reconciler = new_reconciler(store, sources, settings)
+        outcome = await poll_all(store, sources, reconciler, datetime.now(UTC))
+        source = sources.of(resource.spec.tailnet)
+        if source is None or source.snapshot is None:
+            reason = outcome.failures[0] if outcome.failures else None
+            what = reason[0] if reason else f"tailnet {resource.spec.tailnet} is not configured"
+            raise CommandError(what, str(key), "Without its device list nothing can be explained.")
+        made = reconciler.plan(resource, await store.children(key), datetime.now(UTC))
+        if device is not None:
+            return "".join(f"{line}\n" for line in _one(made, source, _find(device, source)))
+        rows = [_row(made, source, d) for d in sorted(source.snapshot.devices, key=_by_name)]
+        return Table(("DEVICE", "NODE ID", "ENDPOINT", "WHY"), rows)
+
+
+def _key_of(wanted: str, store: "DirectoryStore") -> "Key":
+    keys = [key for key in sorted(store.keys()) if wanted in {str(key), key.name}]
+    if len(keys) == 1:
+        return keys[0]
+    known = ", ".join(map(str, sorted(store.keys()))) or "none"
+    what = f"several resources are named {wanted}" if keys else f"there is no resource {wanted}"
+    raise CommandError(what, f"the manifests hold {known}", "Name it as NAMESPACE/NAME.")
+
+
+def _find(wanted: str, source: "Source") -> "Device":
+    listed = source.snapshot.devices if source.snapshot else ()
+    text = wanted.lower()
+    found = [d for d in listed if text in {d.label, d.name, d.node_id.lower(), *d.addresses}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(device.node_id for device in found)
+        raise CommandError(
+            f"several devices are {wanted}", source.policy.tailnet, f"Name one: {ids}"
+        )
+    advice = "Absent from the list: `devices` shows every device there is."
+    raise CommandError(f"there is no device {wanted}", source.policy.tailnet, advice)
+
+
+def _by_name(device: "Device") -> tuple[str, str]:
+    return device.label, device.node_id
+
+
+def _row(made: "Pass", source: "Source", device: "Device") -> tuple[str, str, str, str]:
+    endpoint = next((e for e in made.resolution.endpoints if e.node_id == device.node_id), None)
+    name = endpoint.name if endpoint else "-"
+    return device.label or device.node_id, device.node_id, name, _short(made, source, device)
+
+
+def _short(made: "Pass", source: "Source", device: "Device") -> str:
+    from discovery.plan.gate import EXPLANATIONS  # noqa: PLC0415 - not for help
+
+    if (reason := source.selection.excluded.get(device.node_id)) is not None:
+        return f"{reason}: {EXPLANATIONS[reason]}"
+    refused = [r for r in made.resolution.refused if r.node_id == device.node_id]
+    if refused:
+        return f"{refused[0].exclusion}: {EXPLANATIONS[refused[0].exclusion]}"
+    verdict = made.resource.spec.selector.explain(device.tags, source.policy.grammar)
+    if verdict.matches:
+        return "selected"
+    failing = [r for term in verdict.terms for r in term.requirements if not r.matches]
+    return f"not {failing[0].requirement}: {failing[0].reason}" if failing else "no selector"
+
+
+def _one(made: "Pass", source: "Source", device: "Device") -> Iterator[str]:
+    from discovery.plan.gate import EXPLANATIONS  # noqa: PLC0415 - not for help
+
+    yield f"{device.name or device.node_id} ({device.node_id}) for {made.resource.key}"
+    yield f"tags: {', '.join(device.tags) or 'none'}"
+    reason = source.selection.excluded.get(device.node_id)
+    yield f"gate: {f'{reason}: {EXPLANATIONS[reason]}' if reason else 'eligible'}"
+    verdict = made.resource.spec.selector.explain(device.tags, source.policy.grammar)
+    yield from (f"selector: {verdict}").splitlines()
+    for refused in made.resolution.refused:
+        if refused.node_id == device.node_id:
+            detail = f" ({refused.detail})" if refused.detail else ""
+            yield f"refused: {refused.exclusion}: {EXPLANATIONS[refused.exclusion]}{detail}"
+    endpoints = [e for e in made.resolution.endpoints if e.node_id == device.node_id]
+    for endpoint in endpoints:
+        for port in endpoint.ports:
+            yield (
+                f"endpoint: {endpoint.name} ({endpoint.source}), port {port.name} = "
+                f"{port.number}/{port.transport}{f' {port.app_protocol}' * bool(port.app_protocol)}"
+            )
+        yield from (
+            f"port rule: {note}"
+            for note in made.resolution.ignored_tags
+            if note.startswith(f"{endpoint.name}: ")
+        )
+    if not endpoints:
+        yield "endpoint: none"

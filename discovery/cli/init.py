@@ -1,0 +1,147 @@
+"""``init``: look at a tailnet, and write down a first configuration and a first resource."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from discovery.cli import Frame, example, pass_frame
+from discovery.cli.errors import CommandError
+from discovery.cli.output import Table, as_yaml, show
+
+if TYPE_CHECKING:
+    from discovery.cli.standalone import Outcome
+    from discovery.settings import Settings
+    from discovery.source import Source
+    from tagselectors import TagSelector
+
+CONFIG_FILE = "tailnet-discovery.yaml"
+RESOURCE_FILE = "first-resource.yaml"
+
+
+@click.command(epilog=example("init --out my-tailnet/"))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="DIR",
+    help="Folder for the two files.  [default: the current one]",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--tailnet", metavar="NAME", help="The tailnet, where several are configured.")
+@click.option(
+    "--inventory",
+    "inventories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
+)
+@pass_frame
+def init(
+    frame: Frame, out: Path, tailnet: str | None, inventories: Sequence[Path], *, force: bool
+) -> None:
+    """Look at a tailnet, propose a configuration and a first resource.
+
+    Reads the devices once. Prints every tag with its count, how it reads as key and value and where
+    that is ambiguous, writes tailnet-discovery.yaml (with tagKeys that settle it) and
+    first-resource.yaml (which selects something today), and shows what the resource would do.
+    """
+    asyncio.run(_init(frame, out, tailnet, inventories, force=force))
+
+
+async def _init(
+    frame: Frame, out: Path, tailnet: str | None, inventories: Sequence[Path], *, force: bool
+) -> None:
+    from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.plan import show_plan  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure("error", settings.logging.format)
+    files = [out / CONFIG_FILE, out / RESOURCE_FILE]
+    there = [str(file) for file in files if file.exists()]
+    if there and not force:
+        raise CommandError("there is one already", ", ".join(there), "Use --force to replace it.")
+    if not inventories:
+        tailnet = settings.tailnet_named(tailnet).name or None
+    async with open_sources(settings, inventories, tailnet) as sources:
+        source = next(iter(sources))
+        await source.poll(datetime.now(UTC))
+        if source.error is not None:
+            raise source.error
+        if source.outage is not None:
+            raise CommandError(
+                source.outage.doubt.message, source.policy.tailnet, "Nothing was written."
+            )
+        requirement = _propose(source, files)
+    click.echo(f"\nWrote {files[0]} and {files[1]}, which selects {requirement}:\n")
+    show_plan(await _plan_of(files[1], settings, inventories, tailnet), "table")
+
+
+def _propose(source: "Source", files: Sequence[Path]) -> "TagSelector":
+    """Show the tags and write the two files."""
+    from discovery.plan.vocabulary import most_useful, propose_keys, tag_uses  # noqa: PLC0415
+    from discovery.stores.files import replace_all  # noqa: PLC0415
+    from tagselectors import TagGrammar  # noqa: PLC0415
+
+    selection, name = source.selection, source.policy.tailnet
+    eligible = [d for n, d in selection.devices.items() if n not in selection.excluded]
+    tags = {tag for device in eligible for tag in device.tags}
+    grammar = TagGrammar(source.policy.grammar.declared_keys or propose_keys(tags))
+    rows = []
+    for use, plain in zip(
+        tag_uses(eligible, grammar), tag_uses(eligible, TagGrammar()), strict=True
+    ):
+        note = f"ambiguous without tagKeys: also {plain.key}={plain.value}"
+        doubtful = plain.ambiguous and (use.key, use.value) != (plain.key, plain.value)
+        rows.append((use.tag, str(use.count), use.key, use.value or "-", note if doubtful else "-"))
+    show(Table(("TAG", "DEVICES", "KEY", "VALUE", "NOTE"), rows))
+    requirement = most_useful(eligible, grammar)
+    if requirement is None:
+        raise CommandError("no eligible device has a tag", name, "Tag one, then run init again.")
+    config = {"tailnets": [{"name": name, "tagKeys": sorted(grammar.declared_keys)}]}
+    replace_all(
+        {
+            files[0]: as_yaml(config).encode(),
+            files[1]: as_yaml(_resource(name, requirement)).encode(),
+        }
+    )
+    return requirement
+
+
+def _resource(tailnet: str, requirement: "TagSelector") -> dict[str, Any]:
+    check = {"enabled": True, "type": "TCP"}
+    return {
+        "apiVersion": "gateway.tailscale.com/v1alpha1",
+        "kind": "TailscaleEndpoints",
+        "metadata": {"name": "first", "namespace": "default"},
+        "spec": {
+            "tailnet": tailnet,
+            "tagSelectors": [
+                {
+                    "key": requirement.key,
+                    "operator": str(requirement.operator),
+                    "values": list(requirement.values),
+                }
+            ],
+            "discovery": {
+                "ports": [{"name": "http", "port": 80, "protocol": "HTTP", "healthCheck": check}]
+            },
+        },
+    }
+
+
+async def _plan_of(
+    file: Path, settings: "Settings", inventories: Sequence[Path], tailnet: str | None
+) -> "Outcome":
+    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
+    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+
+    store = open_store([file], None)
+    async with open_sources(settings, inventories, tailnet) as sources:
+        reconciler = new_reconciler(store, sources, settings)
+        return await plan_all(store, sources, reconciler, datetime.now(UTC))
