@@ -242,7 +242,7 @@ def _load_file(path: Path) -> Loaded:
         message = f"is larger than {MAX_BYTES // 2**20} MiB: split it, or name the right file"
         return Where(name, 0).refused((), message)
     try:
-        return parse_text(content.decode("utf-8-sig"), name)
+        return parse_text(content.decode("utf-8"), name)
     except UnicodeDecodeError as error:
         return Where(name, 0).refused((), f"is no UTF-8 text: byte {error.start} is wrong")
 

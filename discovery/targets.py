@@ -10,10 +10,8 @@ TARGET_FORM: Final = (
 TARGET_IS_LOCAL: Final = "must not be a loopback, link-local or unspecified address"
 
 _LABEL: Final = "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
-TARGET_PATTERN: Final = (
-    rf"^(\[[0-9A-Fa-f:.]+\]|{_LABEL}([.]{_LABEL})*):"
-    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
-)
+TARGET_PATTERN: Final = rf"^(\[[0-9A-Fa-f:.]+\]|{_LABEL}([.]{_LABEL})*):[1-9][0-9]{{0,4}}$"
+HIGHEST_PORT: Final = 65535
 LOCALHOST_PATTERN: Final = "^(.*[.])?[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$"
 NUMBER_PATTERN: Final = "^(.*[.])?([0-9]+|0[xX][0-9A-Fa-f]*)$"
 """A host whose last label is a number: resolvers read it as an IPv4 address (``127.1``)."""
@@ -34,6 +32,8 @@ def parse_target(text: str) -> Target:
     if not re.fullmatch(TARGET_PATTERN.strip("^$"), text, re.ASCII):
         raise ValueError(TARGET_FORM)
     host, _, port = text.rpartition(":")
+    if int(port) > HIGHEST_PORT:
+        raise ValueError(TARGET_FORM)
     if host.startswith("["):
         host = host[1:-1]
         if not _is_plain_ipv6(host):

@@ -56,7 +56,8 @@ def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     for name in (".a.yaml", "..data/b.yaml", "c.yaml"):
         (tmp_path / name).write_text(GOOD.format(name="api"))
-    assert keys(load([tmp_path])) == ["default/api"]
+    loaded = load([tmp_path])
+    assert (keys(loaded), loaded.problems) == (["default/api"], ())
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
@@ -250,22 +251,18 @@ def test_an_empty_field_is_a_warning(object_of: Make) -> None:
 
 def test_problems_of_a_document_come_in_the_order_of_its_lines() -> None:
     text = GOOD.format(name="api") + (
-        "  mode: observe\n  tagSelectors:\n  - {key: env, operator: In}\n  tagSelectrs: []\n"
+        "  mod: Observe\n  mode: observe\n  tagSelectors:\n  - {key: env, operator: In}\n"
     )
-    assert lines(parse_text(text, "a.yaml")) == [
-        (
-            "a.yaml:8: error: spec.mode: must be one of Enforce, Observe; did you mean Observe? "
-            "(document 1, default/api)"
-        ),
-        (
-            "a.yaml:10: error: spec.tagSelectors[0].values: operator In needs at least one value "
-            "(document 1, default/api)"
-        ),
-        (
-            "a.yaml:11: warning: spec.tagSelectrs: is no field of this API, and is ignored; "
-            "did you mean tagSelectors? (document 1, default/api)"
-        ),
+    found = parse_text(text, "a.yaml").problems
+    assert [(problem.line, problem.severity.value, problem.field) for problem in found] == [
+        (8, "warning", "spec.mod"),
+        (9, "error", "spec.mode"),
+        (11, "error", "spec.tagSelectors[0].values"),
     ]
+    assert str(found[1]) == (
+        "a.yaml:9: error: spec.mode: must be one of Enforce, Observe; did you mean Observe? "
+        "(document 1, default/api)"
+    )
 
 
 def test_a_problem_is_one_line_whatever_the_file_holds(object_of: Make) -> None:

@@ -54,9 +54,16 @@ def test_an_absent_health_check_is_none(object_of: Make, endpoint: Make) -> None
 
 
 def test_a_null_field_is_an_absent_field(object_of: Make, endpoint: Make) -> None:
-    raw = object_of(endpoints=[endpoint(healthCheck=None)], tagSelectors=None, mode=None)
+    requirement = {**WEB, "values": None}
+    raw = object_of(
+        endpoints=[endpoint(healthCheck=None)],
+        tagSelectors=[requirement],
+        tagSelectorTerms=None,
+        mode=None,
+    )
     spec = parse_object(raw).spec
     assert (spec.endpoints[0].health_check, spec.mode) == (None, Mode.ENFORCE)
+    assert spec.tag_selectors == (TagSelector.model_validate(WEB),)
 
 
 def test_the_defaults_of_an_empty_spec(object_of: Make) -> None:
@@ -263,6 +270,7 @@ def test_times_are_whole_seconds_in_utc() -> None:
         last_checked=datetime.fromisoformat("2026-11-20T12:30:00.987+02:00"),
     )
     assert status.to_object()["lastChecked"] == "2026-11-20T10:30:00Z"
+    assert status.last_checked == datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
 
 
 def test_a_new_status_is_empty() -> None:
