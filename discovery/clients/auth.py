@@ -114,7 +114,10 @@ class Authorization:
         except TimeoutError as exc:
             raise TransientError(f"no token within {limit:g} s", where=f"POST {path}") from exc
         except APIError as exc:
-            raise _meaning(exc) from exc
+            refusal = _refusal(exc)
+            if refusal is None:
+                raise
+            raise refusal from exc
 
 
 def _basic(key: str) -> str:
@@ -156,11 +159,11 @@ def _printable(secret: str, what: str, where: str) -> str:
     raise AuthError(f"{what} is empty, or holds what no credential has", where=where)
 
 
-def _meaning(error: APIError) -> APIError:
-    """Return a token endpoint's refusal as what it means: these credentials do not work."""
+def _refusal(error: APIError) -> AuthError | None:
+    """Return a token endpoint's 4xx as what it means: these credentials do not work."""
     status = error.status
-    if status is None or isinstance(error, TransientError) or status < HTTPStatus.BAD_REQUEST:
-        return error
+    if status is None or status < HTTPStatus.BAD_REQUEST or isinstance(error, TransientError):
+        return None
     message = f"the credentials are refused: {error.message}"
     if status == HTTPStatus.NOT_FOUND:
         message = (

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -51,6 +52,7 @@ class ScriptedServer:
 
     url: str = ""
     requests: list[Asked] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _script: deque[tuple[Script, Then]] = field(default_factory=deque)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,6 +72,10 @@ class ScriptedServer:
         script = (lambda _: content) if isinstance(content, bytes) else content
         self._script.append((script, then))
 
+    def forget(self) -> None:
+        """Drop what is left of the script."""
+        self._script.clear()
+
     def end(self) -> None:
         """Let go of the connections that wait."""
         self._over.set()
@@ -79,6 +85,7 @@ class ScriptedServer:
         try:
             asked = await _read(reader)
             self.requests.append(asked)
+            self.arrived.set()
             script, then = (
                 self._script.popleft()
                 if self._script
@@ -158,9 +165,14 @@ async def server() -> AsyncIterator[ScriptedServer]:
         scripted.end()
 
 
+@pytest.fixture(scope="session")
+def tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 @pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with new_http() as client:
+async def http(tls: ssl.SSLContext) -> AsyncIterator[httpx.AsyncClient]:
+    async with new_http(tls) as client:
         yield client
 
 
@@ -192,3 +204,9 @@ def connect(server: ScriptedServer, http: httpx.AsyncClient, clock: Clock) -> Co
 @pytest.fixture
 def client(connect: Connect, api_key: ApiKey) -> TailscaleClient:
     return connect(api_key)
+
+
+@pytest.fixture
+def oauth(connect: Connect, oauth_client: OAuthClient) -> TailscaleClient:
+    """A client of the scripted server whose credentials are an OAuth client."""
+    return connect(oauth_client)
