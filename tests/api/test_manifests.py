@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from discovery.manifests import Loaded, Severity, Where, load, parse_document, parse_text
+from discovery.manifests import Loaded, Where, load, parse_document, parse_text
 
 Make = Callable[..., dict[str, Any]]
 
@@ -201,54 +199,6 @@ def test_other_kinds_of_our_group_are_others(object_of: Make) -> None:
     assert parse_document(raw, Where("a.yaml")) == Loaded(ignored=1)
 
 
-@pytest.mark.parametrize(
-    ("place", "field", "message"),
-    [
-        ("metadata", "metadata.lables", "did you mean labels?"),
-        ("spec", "spec.lables", ""),
-        ("spec.endpoints.0", "spec.endpoints[0].tailscaleIp", "did you mean tailscaleIP?"),
-        ("spec.endpoints.0.healthCheck", "spec.endpoints[0].healthCheck.intervall", "interval?"),
-        ("spec.tagSelectors.0", "spec.tagSelectors[0].value", "did you mean values?"),
-        ("spec.discovery.ports.0", "spec.discovery.ports[0].healtCheck", "healthCheck?"),
-        ("", "sepc", "did you mean spec?"),
-    ],
-)
-def test_an_unknown_field_is_a_warning_with_what_was_meant(
-    object_of: Make, endpoint: Make, place: str, field: str, message: str
-) -> None:
-    check = {"enabled": True}
-    raw = object_of(
-        endpoints=[endpoint(healthCheck=check)],
-        tagSelectors=[{"key": "env", "operator": "Exists"}],
-        discovery={"ports": [{"name": "http", "port": 80}]},
-    )
-    parent: Any = raw
-    for step in filter(None, place.split(".")):
-        parent = parent[int(step) if step.isdigit() else step]
-    parent[field.rpartition(".")[2]] = 1
-    loaded = parse_document(raw, Where("a.yaml"))
-    (problem,) = loaded.problems
-    assert (problem.severity, problem.field) == (Severity.WARNING, field)
-    assert problem.message.startswith("is no field of this API, and is ignored")
-    assert problem.message.endswith(message)
-    assert len(loaded.resources) == 1
-
-
-def test_a_map_of_the_user_has_no_unknown_fields(object_of: Make, endpoint: Make) -> None:
-    raw = object_of(endpoints=[endpoint(metadata={"anything": "goes"})])
-    assert parse_document(raw, Where("a.yaml")).problems == ()
-
-
-def test_an_empty_field_is_a_warning(object_of: Make) -> None:
-    raw = object_of(endpoints=[], service=None)
-    raw["metadata"]["creationTimestamp"] = None
-    (problem,) = parse_document(raw, Where("a.yaml")).problems
-    assert (problem.field, problem.message) == (
-        "spec.service",
-        "is empty, and counts as absent",
-    )
-
-
 def test_problems_of_a_document_come_in_the_order_of_its_lines() -> None:
     text = GOOD.format(name="api") + (
         "  mod: Observe\n  mode: observe\n  tagSelectors:\n  - {key: env, operator: In}\n"
@@ -277,49 +227,3 @@ def test_loading_never_edits_what_it_was_given(object_of: Make) -> None:
     before = json.dumps(raw)
     parse_document(raw, Where("a.yaml"))
     assert json.dumps(raw) == before
-
-
-FIELDS = (
-    *("apiVersion", "kind", "metadata", "spec", "status", "items", "name", "tailnet", "endpoints"),
-    *("tagSelectors", "key", "operator", "values", "healthCheck", "interval", "ports", "discovery"),
-    *("tagSelectorTerms", "matchTags", "port", "tailscaleIP", "externalTarget", "headers"),
-)
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(
-        ["TailscaleEndpoints", "gateway.tailscale.com/v1alpha1", "In", "30s", "100.64.0.1", "a:1"]
-    )
-)
-VALUES = st.recursive(
-    LEAVES,
-    lambda below: (
-        st.lists(below, max_size=4)
-        | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), below, max_size=6)
-    ),
-    max_leaves=25,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200)
-@given(VALUES)
-def test_any_value_is_a_resource_a_problem_or_ignored(value: Any) -> None:
-    loaded = parse_document(value, Where("a.yaml"))
-    assert loaded.resources or loaded.problems or loaded.ignored or "items" in value
-    assert all(str(problem).isprintable() for problem in loaded.problems)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200)
-@given(VALUES, VALUES)
-def test_any_spec_and_metadata_are_a_resource_or_errors(spec: Any, metadata: Any) -> None:
-    raw = {
-        "apiVersion": "gateway.tailscale.com/v1alpha1",
-        "kind": "TailscaleEndpoints",
-        "metadata": metadata,
-        "spec": spec,
-    }
-    loaded = parse_document(raw, Where("a.yaml"))
-    assert bool(loaded.resources) != any(problem.is_error for problem in loaded.problems)
