@@ -31,11 +31,12 @@ class Packing:
 
 
 def pack(
-    current: Sequence[EndpointSlice], wanted: Iterable[SliceEndpoint], stale: Collection[str]
+    current: Sequence[EndpointSlice], wanted: Sequence[SliceEndpoint], stale: Collection[str]
 ) -> Packing:
-    """Spread ``wanted``, unique by name and address, over the slices of one group.
+    """Spread ``wanted``, sorted and unique by name and address, over the slices of one group.
 
-    ``stale`` names the slices that must be written whatever they hold. Order is irrelevant.
+    ``stale`` names the slices that must be written whatever they hold. The order of ``current`` is
+    irrelevant.
     """
     waiting = {(e.name, e.address): e for e in wanted}
     touched: dict[str, list[SliceEndpoint]] = {}
@@ -43,7 +44,7 @@ def pack(
     for held in sorted(current, key=_walk_order):
         kept, changed = _claim(held, waiting)
         (touched if changed or held.name in stale else resting)[held.name] = kept
-    arriving = sorted(waiting.values())
+    arriving = list(waiting.values())
     added: list[list[SliceEndpoint]] = []
     if len(arriving) <= sum(CAPACITY - len(kept) for kept in touched.values()):
         _merge(touched, arriving)

@@ -319,6 +319,20 @@ def test_a_slice_that_is_too_full_hands_over_what_exceeds_100() -> None:
     ]
 
 
+def test_a_slice_that_is_too_full_gives_up_first_what_others_hold_too() -> None:
+    first, second = existing(machines(*range(1, 131)))
+    union = replace(first, endpoints=(*first.endpoints, *second.endpoints))
+    other = replace(second, endpoints=first.endpoints[:30])
+    changes = plan([union, other], machines(*range(1, 131)))
+    assert [(c.name, c.reason) for c in changes] == [(union.name, "Endpoints: 30 gone.")]
+
+
+def test_endpoints_stay_sorted_by_name_when_one_joins() -> None:
+    changes = plan(existing(machines(2, 4)), machines(1, 2, 3, 4))
+    names = [e["hostname"] for e in after(changes)["endpoints"]]
+    assert names == ["m001", "m002", "m003", "m004"]
+
+
 def test_another_port_number_moves_an_endpoint_gain_first() -> None:
     (held,) = existing(machines(1))
     changes = plan([held], [machine(1, Port("http", 8080, app_protocol="http"))])

@@ -25,6 +25,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CAPACITY = 3
 OWNER = Owner("default", "web", "uid-1", "web", headless=True, instance="main")
 
+thoroughly = settings(max_examples=200, deadline=None)
+
 Seat = tuple[str, str, str]  # endpoint name, address, port name
 
 
@@ -146,6 +148,7 @@ def check_reached(slices: list[EndpointSlice], wanted: Desired) -> None:
     assert not diff(slices, wanted, NOW)
 
 
+@thoroughly
 @given(odd_slices(), WANTED)
 def test_any_state_reaches_the_wanted_one_and_then_nothing_is_written(
     current: list[EndpointSlice], wanted: Desired
@@ -153,7 +156,7 @@ def test_any_state_reaches_the_wanted_one_and_then_nothing_is_written(
     check_reached(apply(current, diff(current, wanted, NOW)), wanted)
 
 
-@settings(max_examples=300)
+@thoroughly
 @given(odd_slices(), WANTED, st.sets(st.integers(0, 12)))
 def test_an_endpoint_that_stays_wanted_is_in_a_slice_after_every_single_write(
     current: list[EndpointSlice], wanted: Desired, failing: set[int]
@@ -166,7 +169,7 @@ def test_an_endpoint_that_stays_wanted_is_in_a_slice_after_every_single_write(
     apply(current, diff(current, wanted, NOW), failing.__contains__, no_gap)
 
 
-@settings(max_examples=150)
+@thoroughly
 @given(st.lists(st.tuples(WANTED, st.sets(st.integers(0, 12))), min_size=2, max_size=4))
 def test_passes_that_half_fail_leave_no_gap_and_the_next_one_repairs_them(
     passes: list[tuple[Desired, set[int]]],
@@ -180,6 +183,7 @@ def test_passes_that_half_fail_leave_no_gap_and_the_next_one_repairs_them(
     check_reached(apply(current, diff(current, last, NOW)), last)
 
 
+@thoroughly
 @given(odd_slices(), WANTED, st.randoms(use_true_random=False))
 def test_the_order_of_inputs_is_irrelevant(
     current: list[EndpointSlice], wanted: Desired, random: object
@@ -190,6 +194,7 @@ def test_the_order_of_inputs_is_irrelevant(
     assert diff(shuffled, wanted, NOW) == expected
 
 
+@thoroughly
 @given(ENDPOINTS, st.randoms(use_true_random=False))
 def test_the_order_of_endpoints_is_irrelevant(endpoints: list[Endpoint], random: object) -> None:
     expected = diff([], desired(OWNER, endpoints), NOW)
@@ -198,6 +203,7 @@ def test_the_order_of_endpoints_is_irrelevant(endpoints: list[Endpoint], random:
     assert diff([], desired(OWNER, shuffled), NOW) == expected
 
 
+@thoroughly
 @given(odd_slices(), ENDPOINTS)
 def test_inputs_are_never_edited(current: list[EndpointSlice], endpoints: list[Endpoint]) -> None:
     wanted = desired(OWNER, endpoints)
@@ -206,6 +212,7 @@ def test_inputs_are_never_edited(current: list[EndpointSlice], endpoints: list[E
     assert (current, endpoints, wanted) == before
 
 
+@thoroughly
 @given(odd_slices(), WANTED)
 def test_names_are_unique_and_valid(current: list[EndpointSlice], wanted: Desired) -> None:
     created = [c.name for c in diff(current, wanted, NOW) if c.action == "create"]
@@ -226,7 +233,7 @@ def reaches_itself(name: str, needs: dict[str, set[str]]) -> bool:
     return name in seen
 
 
-@settings(max_examples=300)
+@thoroughly
 @given(odd_slices(), WANTED)
 def test_a_slice_is_written_twice_only_where_slices_exchange_endpoints_in_a_circle(
     current: list[EndpointSlice], wanted: Desired
@@ -241,6 +248,7 @@ def test_a_slice_is_written_twice_only_where_slices_exchange_endpoints_in_a_circ
             assert reaches_itself(name, needs)
 
 
+@thoroughly
 @given(odd_slices(), WANTED)
 def test_every_write_comes_after_those_it_needs(
     current: list[EndpointSlice], wanted: Desired
@@ -251,6 +259,7 @@ def test_every_write_comes_after_those_it_needs(
         written.add(change.name)
 
 
+@thoroughly
 @given(odd_slices(), WANTED)
 def test_gains_need_nothing(current: list[EndpointSlice], wanted: Desired) -> None:
     assert all(change.needs == () for change in diff(current, wanted, NOW).gains)
