@@ -35,7 +35,15 @@ from tagselectors import messages
 
 Make = Callable[..., dict[str, Any]]
 
-ABSENT = object()
+
+class Absent:
+    """Stands for a field that is left out; its name is the same in every test process."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
 
 
 class Case(NamedTuple):
