@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -16,6 +16,9 @@ from discovery.reconciler import Reconciler, Sources
 from discovery.source import Source
 from discovery.stores import StoreError
 from discovery.v1alpha1 import Key
+
+if TYPE_CHECKING:
+    from discovery.plan.trust import Freshness
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class Manager:
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._wake = asyncio.Condition()
-        self._fresh: dict[str, bool] = {}
+        self._fresh: dict[str, Freshness] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and reconcile until ``stop`` is set; then finish what is in flight and return."""
@@ -85,8 +88,8 @@ class Manager:
         """Poll one tailnet and mark what may have changed, or everything when freshness did."""
         touched = await source.poll(self._clock())
         name = source.policy.tailnet
-        fresh = source.freshness(self._clock()).fresh
-        if self._fresh.get(name) is not fresh:
+        fresh = source.freshness(self._clock())
+        if self._fresh.get(name) != fresh:
             self._fresh[name] = fresh
             touched = set(self._resources.keys())
         await self._mark(touched)
@@ -152,10 +155,14 @@ class Manager:
                 await self._resources.flush()
         except (StoreError, TimeoutError) as error:
             self._retry_later(key, error)
+        except Exception as defect:
+            log.exception("defect in a pass", extra={"resource": str(key)})
+            self._retry_later(key, defect)
         else:
             self._failures.pop(key, None)
 
     def _retry_later(self, key: Key, error: Exception) -> None:
+        self._reconciler.forget(key)  # what it planned may not have been written
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY)
         log.error(

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from discovery.plan.changes import Action, Change, Changes
 from discovery.plan.endpoints import Endpoint, Resolution
 from discovery.plan.observed import Observed, Rejection, Sync
-from discovery.plan.owner import Owner
+from discovery.plan.owner import Owner, Ownership, service_ownership, slice_ownership
 from discovery.plan.port_table import PortConflictError
 from discovery.plan.ports import Port
 from discovery.plan.resolve import Candidates, resolve
@@ -23,6 +23,8 @@ from discovery.stores import Children, Store
 from discovery.v1alpha1 import Key, Mode, ServiceType, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
+
+_LEFT = frozenset({Ownership.OURS, Ownership.ADOPTABLE})
 
 
 class Sources:
@@ -40,11 +42,10 @@ class Sources:
     def of(self, tailnet: str) -> Source | None:
         """Return the source of a tailnet, or None where it is not configured."""
         for source in self._sources:
-            policy = source.policy
-            # A tailnet known only by its credentials has no name before its first list.
-            if tailnet in (policy.tailnet, *policy.domains) or not policy.tailnet:
+            if tailnet in (source.policy.tailnet, *source.policy.domains):
                 return source
-        return None
+        # A tailnet known only by its credentials has no name before its first list.
+        return next((source for source in self._sources if not source.policy.tailnet), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,12 @@ class Reconciler:
         self._mode = mode
         self._settled: dict[Key, str] = {}
 
-    def forget(self) -> None:
-        """Let the next pass over each resource look at what is really there."""
-        self._settled.clear()
+    def forget(self, key: Key | None = None) -> None:
+        """Let the next pass over a resource, or over each, look at what is really there."""
+        if key is None:
+            self._settled.clear()
+        else:
+            self._settled.pop(key, None)
 
     def define(self, keys: Iterable[Key]) -> None:
         """Take resources that came, changed or went into the selections of their tailnets."""
@@ -101,13 +105,14 @@ class Reconciler:
         """
         resource = self._store.get(key)
         if resource is None:
-            self._settled.pop(key, None)
+            self.forget(key)
+            await self._store.apply(key, self.plan_removal(key, await self._store.children(key)))
             await self._store.remove(key)
             return None
         fingerprint = self._fingerprint(resource, now)
         if fingerprint is not None and self._settled.get(key) == fingerprint:
             return None
-        self._settled.pop(key, None)
+        self.forget(key)
         planned = self.plan(resource, await self._store.children(key), now)
         if planned.writes:
             await self._store.apply(key, planned.changes)
@@ -141,6 +146,25 @@ class Reconciler:
             return _rejected(resource, seen, Rejection("PortConflict", f"{conflict}."))
         fetched_at = source.snapshot.fetched_at if source.snapshot else now
         return self._planned(resource, children, replace(seen, resolution=resolution), fetched_at)
+
+    def plan_removal(self, key: Key, children: Children) -> tuple[Change, ...]:
+        """Return the end of what a resource that is gone has left; what is not ours stays."""
+        owner = Owner(key.namespace, key.name, "", None, headless=True, instance=self._instance)
+        slices = [held.manifest() for held in children.slices]
+        left = [one for one in children.services if service_ownership(one, owner) in _LEFT]
+        left += [one for one in slices if slice_ownership(one, owner) in _LEFT]
+        return tuple(
+            Change(
+                Action.DELETE,
+                child["kind"],
+                key.namespace,
+                child["metadata"]["name"],
+                "The resource is gone.",
+                child,
+                None,
+            )
+            for child in left
+        )
 
     def _fingerprint(self, resource: TailscaleEndpoints, now: datetime) -> str | None:
         """Return a text that is equal while a resource wants the same, without a look at children.
@@ -185,23 +209,6 @@ class Reconciler:
             ready=ready,
         )
         return Pass(resource, seen, changes)
-
-
-def plan_removal(children: Children) -> tuple[Change, ...]:
-    """Return the end of everything that a resource which is gone has left."""
-    left = (*children.services, *(held.manifest() for held in children.slices))
-    return tuple(
-        Change(
-            Action.DELETE,
-            child["kind"],
-            child["metadata"]["namespace"],
-            child["metadata"]["name"],
-            "The resource is gone.",
-            child,
-            None,
-        )
-        for child in left
-    )
 
 
 def _rejected(resource: TailscaleEndpoints, seen: Observed, rejection: Rejection) -> Pass:

@@ -94,7 +94,8 @@ async def _read(frame: Frame, tailnet: str | None, inventories: Sequence[Path]) 
 
 
 def _show(listing: _Listing, wanted: "Selector | None", form: str) -> None:
-    from discovery.plan.gate import exclusion  # noqa: PLC0415 - not for help
+    from discovery.cli.standalone import unread_devices  # noqa: PLC0415 - not for help
+    from discovery.plan.gate import exclusion  # noqa: PLC0415
 
     policy = listing.source.policy
     listed = listing.source.listed
@@ -113,9 +114,8 @@ def _show(listing: _Listing, wanted: "Selector | None", form: str) -> None:
         "devices": [_entry(device, reason) for device, reason in rows],
     }
     emit("table" if form == "wide" else form, _table(rows, wide=form == "wide"), document)
-    for entry in listed.unknown if listed else ():
-        name = entry.name or entry.node_id or f"entry {entry.position}"
-        click.echo(f"warning: {name} can not be read: {entry.problem}", err=True)
+    for line in unread_devices(listing.source):
+        click.echo(f"warning: {line}", err=True)
 
 
 def _entry(device: "Device", reason: "Exclusion | None") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from discovery.cli import Frame, example, pass_frame
-from discovery.cli.errors import CommandError
+from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, show, write
 
 if TYPE_CHECKING:
@@ -81,7 +81,12 @@ async def _explain(
     inventories: Sequence[Path],
 ) -> str | Table:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import new_reconciler, open_store, poll_all  # noqa: PLC0415
+    from discovery.cli.standalone import (  # noqa: PLC0415
+        failure_to_read,
+        new_reconciler,
+        open_store,
+        poll_all,
+    )
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
 
     settings = frame.settings()
@@ -93,12 +98,13 @@ async def _explain(
         raise CommandError(f"{key} has no manifest", str(out), "Name a folder that holds it.")
     async with open_sources(settings, inventories) as sources:
         reconciler = new_reconciler(store, sources, settings)
-        outcome = await poll_all(store, sources, reconciler, datetime.now(UTC))
+        await poll_all(store, sources, reconciler, datetime.now(UTC))
         source = sources.of(resource.spec.tailnet)
         if source is None or source.snapshot is None:
-            reason = outcome.failures[0] if outcome.failures else None
-            what = reason[0] if reason else f"tailnet {resource.spec.tailnet} is not configured"
-            raise CommandError(what, str(key), "Without its device list nothing can be explained.")
+            missing = f"tailnet {resource.spec.tailnet} is not configured", ExitCode.CONFIGURATION
+            what, code = (failure_to_read(source) if source else None) or missing
+            advice = "Without its device list nothing can be explained."
+            raise CommandError(what, str(key), advice, exit_code=code)
         made = reconciler.plan(resource, await store.children(key), datetime.now(UTC))
         if device is not None:
             return "".join(f"{line}\n" for line in _one(made, source, _find(device, source)))
@@ -137,7 +143,9 @@ def _by_name(device: "Device") -> tuple[str, str]:
 def _row(made: "Pass", source: "Source", device: "Device") -> tuple[str, str, str, str]:
     endpoint = next((e for e in made.resolution.endpoints if e.node_id == device.node_id), None)
     name = endpoint.name if endpoint else "-"
-    return device.label or device.node_id, device.node_id, name, _short(made, source, device)
+    is_static = endpoint is not None and endpoint.source == "Static"
+    why = "static: in spec.endpoints" if is_static else _short(made, source, device)
+    return device.label or device.node_id, device.node_id, name, why
 
 
 def _short(made: "Pass", source: "Source", device: "Device") -> str:

@@ -89,6 +89,9 @@ def _propose(source: "Source", files: Sequence[Path]) -> "TagSelector":
     from tagselectors import TagGrammar  # noqa: PLC0415
 
     selection, name = source.selection, source.policy.tailnet
+    if not name:
+        advice = "Name the tailnet in a configuration file, and give that with --config."
+        raise CommandError("the devices' names tell no tailnet", "the device list", advice)
     eligible = [d for n, d in selection.devices.items() if n not in selection.excluded]
     tags = {tag for device in eligible for tag in device.tags}
     grammar = TagGrammar(source.policy.grammar.declared_keys or propose_keys(tags))

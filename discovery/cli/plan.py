@@ -70,9 +70,8 @@ def plan(
       6  some resources could not be planned
     """
     outcome = asyncio.run(_plan(frame, manifests, out, inventories))
-    for line, _ in outcome.failures:
-        click.echo(f"error: {line}", err=True)
-    if outcome.failures and not outcome.passes:
+    outcome.say_problems()
+    if outcome.failures and not outcome.passes and not outcome.removals:
         return outcome.exit_code()
     for made in outcome.passes:
         if not made.writes:
@@ -101,7 +100,7 @@ async def _plan(
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
 
     settings = frame.settings()
-    configure("warning", settings.logging.format)
+    configure("error", settings.logging.format)
     store = open_store(manifests, out)
     if out is None:
         click.echo("no --out: planned as if nothing existed yet", err=True)

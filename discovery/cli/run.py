@@ -48,7 +48,7 @@ def run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -
 
 async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import new_reconciler, open_store  # noqa: PLC0415
+    from discovery.cli.standalone import new_reconciler, open_store, remember_nodes  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.manager import Manager  # noqa: PLC0415
 
@@ -63,8 +63,6 @@ async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[P
         if lock is None:
             raise CommandError("another process writes there", str(out), "End it, or choose --out.")
         with lock:
-            tagged = frozenset(await store.known_nodes(store.keys()))
-            for source in sources:
-                source.tagged = tagged
+            await remember_nodes(store, sources)
             reconciler = new_reconciler(store, sources, settings)
             await Manager(store, sources, reconciler).run(stop)

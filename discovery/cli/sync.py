@@ -60,7 +60,7 @@ async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
 
     settings = frame.settings()
-    configure("warning", settings.logging.format)
+    configure("error", settings.logging.format)
     store = open_store([manifests], out)
     async with open_sources(settings, inventories) as sources:
         lock = store.lock()
@@ -79,9 +79,8 @@ def _show(outcome: "Outcome", sources: "Sources", out: Path) -> None:
     from discovery.cli.output import show  # noqa: PLC0415
     from tagselectors import TagGrammar  # noqa: PLC0415
 
-    for line, _ in outcome.failures:
-        click.echo(f"error: {line}", err=True)
-    if not outcome.passes:
+    outcome.say_problems()
+    if not outcome.passes and not outcome.removals:
         return
     pairs = []
     for made in outcome.passes:
@@ -90,8 +89,13 @@ def _show(outcome: "Outcome", sources: "Sources", out: Path) -> None:
     show(endpoint_table(pairs))
     endpoints = sum(len(made.resolution.endpoints) for made in outcome.passes)
     written = sum(len(made.changes) for made in outcome.passes if made.writes)
+    written += len(outcome.removals)
     click.echo(
-        f"{len(outcome.passes)} resources, {endpoints} endpoints; "
-        f"{written} of their Services and EndpointSlices changed in {out}",
+        f"{_counted(len(outcome.passes), 'resource')}, {_counted(endpoints, 'endpoint')}; "
+        f"{_counted(written, 'change')} of Services and EndpointSlices in {out}",
         err=True,
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

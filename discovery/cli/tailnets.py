@@ -1,19 +1,18 @@
 """From settings to sources: what every command that reads a tailnet is composed of."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import click
 import httpx
 
 from discovery.clients.exchange import new_http
 from discovery.clients.inventory import InventoryFile
+from discovery.clients.retrying import Patience
 from discovery.clients.tailscale import TailscaleClient
 from discovery.plan.policy import GrantRule, TailnetPolicy
 from discovery.plan.trust import common_domain
@@ -26,30 +25,14 @@ from discovery.settings import (
     problem,
     read_credentials,
 )
-from discovery.source import DeviceReader, Source
+from discovery.source import LONGEST_POLL, DeviceReader, Source
 from tagselectors import TagGrammar
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 INVENTORY_INTERVAL = timedelta(seconds=60)
 
 
-def inventory_option(command: _Function) -> _Function:
-    """Add ``--inventory``, which replaces the API wherever a tailnet is read."""
-    return click.option(
-        "--inventory",
-        "inventories",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-    )(command)
-
-
-def policy_of(settings: Settings, tailnet: TailnetSettings | None) -> TailnetPolicy:
-    """Return what the plan needs to know of a tailnet's configuration; None is one unnamed."""
-    if tailnet is None:
-        return TailnetPolicy("", denied=settings.denied_cidrs)
+def policy_of(settings: Settings, tailnet: TailnetSettings) -> TailnetPolicy:
+    """Return what the plan needs to know of a tailnet's configuration."""
     grants = tailnet.grants
     return TailnetPolicy(
         tailnet=tailnet.name,
@@ -71,7 +54,12 @@ async def open_sources(
     Raises ConfigError where nothing is configured and no file is given.
     """
     if inventories:
-        yield Sources([await _from_file(settings, path) for path in inventories])
+        sources = [await _from_file(settings, path) for path in inventories]
+        names = [source.policy.tailnet for source in sources]
+        if len(set(names)) < len(names):
+            what = f"two inventories are of {max(names, key=names.count) or 'no tailnet by name'}"
+            raise ConfigError(problem(what, "--inventory", "Give one file for each tailnet."))
+        yield Sources(sources)
         return
     chosen = settings.tailnets
     if tailnet is not None or not chosen:
@@ -93,6 +81,7 @@ async def _from_settings(
                 partial(read_credentials, tailnet),
                 base_url=tailnet.base_url,
                 tailnet=tailnet.tailnet,
+                patience=Patience(min(tailnet.poll_interval / 2, LONGEST_POLL)),
             )
         case ControlPlane.FILE:
             reader = InventoryFile(urlsplit(tailnet.base_url).path)
@@ -104,8 +93,12 @@ async def _from_settings(
 
 
 async def _from_file(settings: Settings, path: Path) -> Source:
-    """Return the source that a file is: of the configured tailnet whose names its devices carry."""
+    """Return the source that a file is: of the tailnet whose names its devices carry."""
     reader = InventoryFile(path)
     domain = common_domain((await reader.devices()).devices)
-    known = [t for t in settings.tailnets if domain in {t.name, *t.domains}]
-    return Source(policy_of(settings, known[0] if known else None), reader, INVENTORY_INTERVAL)
+    known = next((t for t in settings.tailnets if domain in {t.name, *t.domains}), None)
+    if known is not None:
+        return Source(policy_of(settings, known), reader, INVENTORY_INTERVAL)
+    domains = (domain,) if domain else ()
+    policy = TailnetPolicy(domain or "", domains, settings.denied_cidrs)
+    return Source(policy, reader, INVENTORY_INTERVAL)

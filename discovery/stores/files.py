@@ -4,6 +4,7 @@ A full disk or a read-only folder therefore shows before the first file is touch
 never meets half a file.
 """
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,14 +16,25 @@ _SUFFIX = ".tailnet-discovery-new"
 def replace_all(contents: Mapping[Path, bytes | None]) -> None:
     """Give each path its content, None meaning that the file goes; folders come and go with them.
 
-    Raises OSError with nothing changed where a content could not be stored.
+    Raises OSError with nothing changed where a content could not be stored, or a file is to go
+    from a folder that can not be written.
     """
+    for path, content in contents.items():
+        if content is None and path.exists() and not os.access(path.parent, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     for path in _staged({p: c for p, c in contents.items() if c is not None}):
         path.replace(path.with_name(path.name.removesuffix(_SUFFIX)))
     for path in sorted(p for p, content in contents.items() if content is None):
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # the folder holds something else
+        with suppress(OSError):  # a folder holds something else
             path.parent.rmdir()
+            path.parent.parent.rmdir()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove from everywhere below a folder what a process that was killed had not yet renamed."""
+    for path in folder.rglob(f"*{_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def _staged(contents: Mapping[Path, bytes]) -> list[Path]:
