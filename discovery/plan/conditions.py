@@ -86,22 +86,22 @@ def _accepted(observed: Observed) -> Saying:
     return Saying("Accepted", "True", reason, f"{message}.")
 
 
+_NOT_SYNCED = {
+    Sync.NOT_ACCEPTED: "Nothing is written while the resource is not accepted.",
+    Sync.NO_DEVICE_LIST: "Nothing is written before a device list is verified.",
+}
+
+
 def _synced(observed: Observed) -> Saying:
-    match observed.sync:
-        case Sync.SYNCED:
-            count = len(observed.resolution.endpoints) if observed.resolution else 0
-            text = f"{_counted(count, 'endpoint')} in {_counted(observed.slices, 'EndpointSlice')}."
-            if observed.foreign_endpoints:
-                text += " The Service has a selector, so that endpoints of others join them."
-                return Saying("EndpointsSynced", "True", "ForeignEndpoints", text)
-            return Saying("EndpointsSynced", "True", Sync.SYNCED, text)
-        case Sync.NOT_ACCEPTED:
-            text = "Nothing is written while the resource is not accepted."
-        case Sync.NO_DEVICE_LIST:
-            text = "Nothing is written before a device list is verified."
-        case Sync.OBSERVE_ONLY | Sync.WRITE_FAILED | Sync.SERVICE_CONFLICT:
-            text = observed.detail
-    return Saying("EndpointsSynced", "False", observed.sync, text)
+    if observed.sync is not Sync.SYNCED:
+        text = _NOT_SYNCED.get(observed.sync, observed.detail)
+        return Saying("EndpointsSynced", "False", observed.sync, text)
+    count = len(observed.resolution.endpoints) if observed.resolution else 0
+    text = f"{_counted(count, 'endpoint')} in {_counted(observed.slices, 'EndpointSlice')}."
+    if observed.foreign_endpoints:
+        text += " The Service has a selector, so that endpoints of others join them."
+        return Saying("EndpointsSynced", "True", "ForeignEndpoints", text)
+    return Saying("EndpointsSynced", "True", Sync.SYNCED, text)
 
 
 def _healthy(observed: Observed, entries: Sequence[EndpointStatus]) -> Saying:

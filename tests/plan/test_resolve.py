@@ -92,6 +92,17 @@ def test_a_denied_static_address_is_refused(make: Any) -> None:
     assert found.refused[0].exclusion is Exclusion.DENIED_ADDRESS
 
 
+def test_an_address_outside_the_ranges_is_refused_even_past_the_validation(make: Any) -> None:
+    resource = make.resource(endpoints=[make.static("a", "100.64.0.1", 80)])
+    (entry,) = resource.spec.endpoints
+    strange = entry.model_copy(update={"tailscale_ip": "10.0.0.1"})
+    spec = resource.spec.model_copy(update={"endpoints": (strange,)})
+    found = resolve(resource.model_copy(update={"spec": spec}), Candidates(), POLICY)
+
+    assert found.endpoints == ()
+    assert found.refused[0].exclusion is Exclusion.NO_ADDRESS
+
+
 def test_grants_hold_for_static_addresses_and_devices_alike(make: Any) -> None:
     policy = TailnetPolicy("company.ts.net", grants=(GrantRule(("default",), ("tag:env-*",)),))
     owned, other = make.device(1), make.device(2, "tag:team-x")

@@ -1,0 +1,74 @@
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from discovery.plan.changes import Change
+from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.endpointslice import EndpointSlice
+from discovery.plan.owner import Owner
+from discovery.plan.ports import Port
+from discovery.plan.retention import held_endpoints, held_nodes
+from discovery.plan.slices import desired, diff
+from discovery.tailnet import UnknownDevice
+from discovery.v1alpha1 import DiscoveryPort
+
+OWNER = Owner("default", "api", "u1", "api", headless=True, instance="default")
+CHECKED = Port("http", 8080, app_protocol="http", checked=True)
+PLAIN = Port("metrics", 9100)
+
+
+def endpoint(number: int, source: Source = Source.TAG_SELECTOR) -> Endpoint:
+    addresses = (ip_address(f"100.64.0.{number}"), ip_address(f"fd7a:115c:a1e0::{number}"))
+    return Endpoint(f"api-{number}", source, f"n{number}", "", addresses, (CHECKED, PLAIN))
+
+
+def slices(*endpoints: Endpoint) -> list[EndpointSlice]:
+    changes = diff([], desired(OWNER, endpoints), datetime(2026, 11, 25, tzinfo=UTC))
+    return [EndpointSlice.parse(after(change)) for change in changes]
+
+
+def after(change: Change) -> Any:
+    return change.after
+
+
+def unknown(node_id: str | None) -> UnknownDevice:
+    return UnknownDevice(3, node_id, None, "addresses is no list")
+
+
+def test_a_device_that_can_not_be_read_keeps_its_endpoint() -> None:
+    current = slices(endpoint(1), endpoint(2))
+
+    assert held_nodes(current, [unknown("n1"), unknown("n9")], {"n2"}, set()) == {"n1"}
+
+
+def test_a_readable_list_holds_nothing() -> None:
+    assert held_nodes(slices(endpoint(1)), [], set(), set()) == set()
+
+
+def test_an_unreadable_node_id_may_be_any_missing_or_excluded_device() -> None:
+    current = slices(endpoint(1), endpoint(2), endpoint(3))
+
+    held = held_nodes(current, [unknown(None)], listed={"n2", "n3"}, excluded={"n3"})
+
+    assert held == {"n1", "n3"}
+
+
+def test_a_static_endpoint_is_the_users_and_never_held() -> None:
+    current = slices(endpoint(1, Source.STATIC))
+
+    assert held_nodes(current, [unknown(None)], set(), set()) == set()
+
+
+def test_an_endpoint_comes_back_from_its_slices_whole() -> None:
+    declared = [
+        DiscoveryPort.model_validate(
+            {"name": "http", "port": 80, "protocol": "HTTP", "healthCheck": {"enabled": True}}
+        ),
+        DiscoveryPort.model_validate({"name": "metrics", "port": 9100, "protocol": "TCP"}),
+    ]
+
+    (held,) = held_endpoints(slices(endpoint(1), endpoint(2)), {"n1"}, declared)
+
+    assert (held.name, held.node_id, held.held) == ("api-1", "n1", True)
+    assert held.addresses == endpoint(1).addresses
+    assert held.ports == (CHECKED, PLAIN)
