@@ -31,6 +31,12 @@ def test_a_static_name_is_never_given_away() -> None:
     assert "a static endpoint" in collisions[0]
 
 
+def test_a_long_name_makes_room_for_its_suffix() -> None:
+    names, _ = assign([("n1", "a" * MAX_LABEL), ("n2", "a" * MAX_LABEL)], {})
+
+    assert names["n2"] == "a" * 54 + "-0480a93d"
+
+
 labels = st.from_regex(r"[a-z]([a-z-]{0,61}[a-z])?", fullmatch=True)
 
 

@@ -77,7 +77,7 @@ def test_without_a_check_an_endpoint_is_unchecked_and_offline_devices_are_counte
     make: Any,
 ) -> None:
     resource = make.resource()
-    devices = (make.device(1, connected_to_control=False), make.device(2))
+    devices = (make.device(1, connected_to_control=False), make.device(2), make.device(3))
     status = report(resource, synced(resolved(resource, *devices)), NOW)
 
     assert {entry.status for entry in status.endpoints} == {"Unchecked"}
