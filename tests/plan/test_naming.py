@@ -8,6 +8,10 @@ def test_the_first_label_of_the_name_is_the_endpoint() -> None:
     assert label_of("API-1.company.ts.net", "n1") == "api-1"
 
 
+def test_a_label_has_at_most_63_characters() -> None:
+    assert label_of("a" * 70, "n1") == "a" * 63
+
+
 def test_what_no_dns_label_holds_becomes_a_dash() -> None:
     assert label_of("_db_1.company.ts.net", "n1") == "db-1"
 

@@ -21,6 +21,13 @@ def test_without_a_declared_port_devices_get_80_http(make: Any) -> None:
     assert ports.by_default
 
 
+@pytest.mark.parametrize(
+    ("tag", "by_default"), [("tag:port-9090", False), ("tag:protocol-grpc", True)]
+)
+def test_only_a_port_tag_names_the_port(make: Any, tag: str, *, by_default: bool) -> None:
+    assert port_table(make.resource().spec, GRAMMAR).of_device((tag,)).by_default is by_default
+
+
 def test_a_static_endpoint_takes_the_name_declared_for_its_number(make: Any) -> None:
     spec = make.resource(
         endpoints=[make.static("a", "100.64.0.1", 8080), make.static("b", "100.64.0.2", 5432)],
@@ -95,6 +102,8 @@ def test_declared_ports_of_a_resource_that_discovers_nothing_are_only_names(make
     ("tags", "port", "ignored"),
     [
         (("tag:port-9090",), Port("http", 9090, Transport.TCP, "http"), ""),
+        (("tag:port-1",), Port("http", 1, Transport.TCP, "http"), ""),
+        (("tag:port-65535",), Port("http", 65535, Transport.TCP, "http"), ""),
         (("tag:protocol-grpc",), Port("http", 8080, Transport.TCP, "kubernetes.io/h2c"), ""),
         (("tag:port-1", "tag:port-2"), HTTP, "the device has 2 of them"),
         (("tag:port-0",), HTTP, "not a port from 1 to 65535"),

@@ -73,6 +73,18 @@ def test_a_synced_resource_with_endpoints_is_ready(make: Any) -> None:
     assert (status.total_endpoints, status.discovered_endpoints) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("devices", "slices", "text"),
+    [(1, 1, "1 endpoint in 1 EndpointSlice."), (2, 0, "2 endpoints in 0 EndpointSlices.")],
+)
+def test_endpoints_and_slices_are_counted(make: Any, devices: int, slices: int, text: str) -> None:
+    resource = make.resource()
+    resolution = resolved(resource, *(make.device(n) for n in range(1, devices + 1)))
+    status = report(resource, synced(resolution, slices=slices), NOW)
+
+    assert message(status, "EndpointsSynced") == text
+
+
 def test_without_a_check_an_endpoint_is_unchecked_and_offline_devices_are_counted(
     make: Any,
 ) -> None:
@@ -207,25 +219,27 @@ def test_a_transition_time_moves_only_when_the_status_flips(make: Any) -> None:
 
 def test_verdicts_stand_as_long_as_the_slices_say_the_same(make: Any) -> None:
     resource = make.resource(discovery=CHECKED)
-    resolution = resolved(resource, make.device(1), make.device(2))
+    resolution = resolved(resource, make.device(1), make.device(2), make.device(3))
     first = report(resource, synced(resolution), NOW)
-    probed = with_verdicts(first, api_1="Healthy", api_2="Unhealthy")
+    probed = with_verdicts(first, api_1="Healthy", api_2="Unhealthy", api_3="Healthy")
     ready = {("100.64.0.1", "http"): True, ("100.64.0.2", "http"): False}
     kept = report(with_status(resource, probed), synced(resolution, ready=ready), LATER)
 
     assert [(e.name, e.status) for e in kept.endpoints] == [
         ("api-2", "Unhealthy"),
         ("api-1", "Healthy"),
+        ("api-3", "Healthy"),
     ]
     assert said(kept, "Healthy") == ("False", "Unhealthy")
     assert said(kept, "Ready") == ("True", "EndpointsUnhealthy")
-    assert (kept.healthy_endpoints, kept.unhealthy_endpoints) == (1, 1)
+    assert (kept.healthy_endpoints, kept.unhealthy_endpoints) == (2, 1)
 
     lost = report(with_status(resource, probed), synced(resolution), LATER)
 
     assert [(e.name, e.status) for e in lost.endpoints] == [
         ("api-1", "Healthy"),
         ("api-2", "Unknown"),
+        ("api-3", "Healthy"),
     ]
 
 
