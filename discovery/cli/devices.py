@@ -100,6 +100,8 @@ def _show(listing: _Listing, wanted: "Selector | None", form: str) -> None:
     policy = listing.source.policy
     listed = listing.source.listed
     found = sorted(listed.devices if listed else (), key=lambda d: (d.label, d.node_id))
+    for line in unread_devices(listing.source):
+        click.echo(f"warning: {line}", err=True)
     rows = [
         (device, exclusion(device, policy.denied, listing.fetched_at))
         for device in found
@@ -114,8 +116,6 @@ def _show(listing: _Listing, wanted: "Selector | None", form: str) -> None:
         "devices": [_entry(device, reason) for device, reason in rows],
     }
     emit("table" if form == "wide" else form, _table(rows, wide=form == "wide"), document)
-    for line in unread_devices(listing.source):
-        click.echo(f"warning: {line}", err=True)
 
 
 def _entry(device: "Device", reason: "Exclusion | None") -> dict[str, Any]:

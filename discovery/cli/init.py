@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from discovery.cli import Frame, example, pass_frame
-from discovery.cli.errors import CommandError
+from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, as_yaml, show
 
 if TYPE_CHECKING:
     from discovery.cli.standalone import Outcome
     from discovery.settings import Settings
     from discovery.source import Source
-    from tagselectors import TagSelector
+    from discovery.tailnet import DeviceList
+    from tagselectors import TagGrammar, TagSelector
 
 CONFIG_FILE = "tailnet-discovery.yaml"
 RESOURCE_FILE = "first-resource.yaml"
@@ -75,15 +77,18 @@ async def _init(
             raise source.error
         if source.outage is not None:
             raise CommandError(
-                source.outage.doubt.message, source.policy.tailnet, "Nothing was written."
+                source.outage.doubt.message,
+                source.policy.tailnet,
+                "Nothing was written.",
+                exit_code=ExitCode.UNREACHABLE,
             )
-        requirement = _propose(source, files)
+    grammar, requirement = _propose(source, files)
     click.echo(f"\nWrote {files[0]} and {files[1]}, which selects {requirement}:\n")
-    show_plan(await _plan_of(files[1], settings, inventories, tailnet), "table")
+    show_plan(await _plan_of(files[1], settings, source, grammar), "table")
 
 
-def _propose(source: "Source", files: Sequence[Path]) -> "TagSelector":
-    """Show the tags and write the two files."""
+def _propose(source: "Source", files: Sequence[Path]) -> "tuple[TagGrammar, TagSelector]":
+    """Show the tags and write the two files; return what they declare and select."""
     from discovery.plan.vocabulary import most_useful, propose_keys, tag_uses  # noqa: PLC0415
     from discovery.stores.files import replace_all  # noqa: PLC0415
     from tagselectors import TagGrammar  # noqa: PLC0415
@@ -113,7 +118,7 @@ def _propose(source: "Source", files: Sequence[Path]) -> "TagSelector":
             files[1]: as_yaml(_resource(name, requirement)).encode(),
         }
     )
-    return requirement
+    return grammar, requirement
 
 
 def _resource(tailnet: str, requirement: "TagSelector") -> dict[str, Any]:
@@ -138,13 +143,30 @@ def _resource(tailnet: str, requirement: "TagSelector") -> dict[str, Any]:
     }
 
 
-async def _plan_of(
-    file: Path, settings: "Settings", inventories: Sequence[Path], tailnet: str | None
-) -> "Outcome":
-    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
-    from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The list that was read already."""
 
+    listed: "DeviceList"
+
+    async def devices(self, previous: "DeviceList | None" = None) -> "DeviceList":
+        """Return the list."""
+        del previous
+        return self.listed
+
+
+async def _plan_of(
+    file: Path, settings: "Settings", read: "Source", grammar: "TagGrammar"
+) -> "Outcome":
+    """Plan the resource as the configuration that was written will have it."""
+    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
+    from discovery.reconciler import Sources  # noqa: PLC0415
+    from discovery.source import Source  # noqa: PLC0415
+    from discovery.tailnet import DeviceList  # noqa: PLC0415
+
+    policy = replace(read.policy, grammar=grammar)
+    listed = read.listed or DeviceList((), (), "")
+    sources = Sources([Source(policy, _Listed(listed), read.interval)])
     store = open_store([file], None)
-    async with open_sources(settings, inventories, tailnet) as sources:
-        reconciler = new_reconciler(store, sources, settings)
-        return await plan_all(store, sources, reconciler, datetime.now(UTC))
+    reconciler = new_reconciler(store, sources, settings)
+    return await plan_all(store, sources, reconciler, datetime.now(UTC))

@@ -209,7 +209,7 @@ class DirectoryStore:
                 self._resources[key] = self._with_memory(manifest)
             except StoreError as error:
                 failed[key] = error
-        for key in failed.keys() - self.unreadable.keys():
+        for key in sorted(failed.keys() - self.unreadable.keys()) if self._manifests else ():
             extra = {"resource": str(key), "problem": str(failed[key])}
             log.error("manifest not taken", extra=extra)
         return failed
