@@ -96,7 +96,7 @@ def _synced(observed: Observed) -> Saying:
     if observed.sync is not Sync.SYNCED:
         text = _NOT_SYNCED.get(observed.sync, observed.detail)
         return Saying("EndpointsSynced", "False", observed.sync, text)
-    count = len(observed.resolution.endpoints) if observed.resolution else 0
+    count = len((observed.resolution or Resolution()).endpoints)
     text = f"{_counted(count, 'endpoint')} in {_counted(observed.slices, 'EndpointSlice')}."
     if observed.foreign_endpoints:
         text += " The Service has a selector, so that endpoints of others join them."

@@ -132,6 +132,14 @@ def test_an_endpoint_that_is_held_keeps_its_name(make: Any) -> None:
     assert len(found.endpoints) == 2
 
 
+def test_a_declared_port_is_no_default(make: Any) -> None:
+    resource = make.resource(
+        discovery={"ports": [{"name": "http", "port": 80, "protocol": "HTTP"}]}
+    )
+
+    assert not resolve(resource, Candidates((make.device(1),)), POLICY).uses_default_port
+
+
 def test_an_ignored_port_tag_is_told_with_the_endpoints_name(make: Any) -> None:
     device = make.device(1, "tag:env-production", "tag:port-x")
     found = resolve(make.resource(), Candidates((device,)), POLICY)

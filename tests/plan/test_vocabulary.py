@@ -18,6 +18,10 @@ def test_a_tag_that_shares_nothing_splits_at_its_first_dash() -> None:
     assert propose_keys(["tag:port-8080", "tag:x-y-z"]) == ("port", "x")
 
 
+def test_a_key_never_ends_in_a_dash() -> None:
+    assert propose_keys(["tag:a--b", "tag:a--c"]) == ("a",)
+
+
 def test_uses_are_sorted_and_know_what_is_ambiguous(make: Any) -> None:
     devices = [
         make.device(1, "tag:a-b-c"),
