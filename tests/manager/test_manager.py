@@ -28,7 +28,7 @@ metadata: {{name: {name}}}
 spec:
   tailnet: company.ts.net
   tagSelectors: [{{key: env, operator: In, values: [production]}}]
-  discovery: {{ports: [{{name: http, port: 80}}]}}
+  discovery: {{ports: [{{name: http, port: {port}}}]}}
 """
 
 
@@ -90,8 +90,8 @@ class World:
         self.now = datetime(2026, 11, 25, 12, tzinfo=UTC)
         self.manager = Manager(self.store, sources, reconciler, lambda: self.now)
 
-    def write(self, name: str) -> None:
-        (self.manifests / f"{name}.yaml").write_text(MANIFEST.format(name=name))
+    def write(self, name: str, port: int = 80) -> None:
+        (self.manifests / f"{name}.yaml").write_text(MANIFEST.format(name=name, port=port))
 
     def has(self, name: str) -> bool:
         return (self.out / "default" / name / "status.yaml").exists()
@@ -157,7 +157,9 @@ async def test_never_two_passes_on_one_key(tmp_path: Path) -> None:
     gate = world.store.gates[key("a")] = asyncio.Event()
     async with world.running():
         await world.store.until(lambda: key("a") in world.store.inside and world.has("b"))
-        await world.manager.resync()
+        for name in ("a", "b"):
+            world.write(name, port=81)
+        await world.manager._follow_edits()
         await world.store.until(lambda: world.store.passes.count(key("b")) == 2)
         assert world.store.passes.count(key("a")) == 1
         gate.set()
