@@ -1,11 +1,15 @@
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable
 
 import pytest
 
+from discovery.cli import Frame
+from discovery.cli.run import _run
 from discovery.simulator import SimulatorState
+from discovery.stores.directory import DirectoryStore
 from tests.cli.commands.conftest import Place, Process, Program
 
 LIST = "GET /api/v2/tailnet/{tailnet}/devices"
@@ -228,3 +232,20 @@ async def test_what_a_full_disk_refused_is_written_when_there_is_room(
     await until(lambda: place.endpoints("api") == ["api-2", "api-3"])
     await until(lambda: place.read("api", "status.yaml")[0]["status"]["totalEndpoints"] == 2)
     assert await process.stop() == 0
+
+
+async def test_it_runs_until_a_signal_and_lets_go_of_the_output(
+    place: Place, environ: dict[str, str], own_logging: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TS_BASE_URL", "TS_API_KEY", "TS_TAILNET"):
+        monkeypatch.setenv(name, environ[name])
+    place.write("api")
+    running = asyncio.create_task(_run(Frame(config=place.config), place.manifests, place.out, ()))
+    await until(has_statuses(place, "api"))
+    store = DirectoryStore([place.manifests], place.out)
+    assert store.lock() is None
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    lock = store.lock()
+    assert lock is not None
+    lock.close()

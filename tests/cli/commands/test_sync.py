@@ -439,6 +439,21 @@ async def test_one_unreadable_state_file_is_named_and_nothing_is_touched(
         path.write_bytes(whole)
 
 
+async def test_what_is_left_of_a_gone_resource_and_unreadable_stops_no_other(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    gone = place.write("web")
+    await program("sync", *place.standalone)
+    gone.unlink()
+    path = place.file("web", "endpointslices.yaml")
+    path.write_text("{")
+    state.devices = [one for one in state.devices if one["name"] != "api-1.company.ts.net"]
+    done = await program("sync", *place.standalone)
+    assert (done.code, place.endpoints("api"), path.read_text()) == (6, ["api-2", "api-3"], "{")
+    assert f"error: the last state can not be read: no YAML ({path}). " in done.err
+
+
 def static(name: str, ip: str, port: int) -> dict[str, Any]:
     return {
         "name": name,
