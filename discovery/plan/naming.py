@@ -24,15 +24,19 @@ def assign(
 
     ``reserved`` maps names that are taken to their holder. Among devices the lowest node ID keeps
     the plain label; every other one gets a suffix from its own node ID, so that its name does not
-    depend on who else is there. Returns the names by node ID, and a sentence for each collision.
+    depend on who else is there. Only where somebody is called just that does it get a third name.
+    Returns the names by node ID, and a sentence for each collision.
     """
     holders = dict(reserved)
     names: dict[str, str] = {}
     collisions: list[str] = []
     for node_id, wanted in sorted(devices):
         name = wanted
-        if name in holders:
-            name = f"{wanted[: MAX_LABEL - _SUFFIX_DIGITS - 1].rstrip('-')}-{_digits(node_id)}"
+        suffix = node_id
+        while name in holders:
+            suffix = _digits(suffix)
+            name = f"{wanted[: MAX_LABEL - _SUFFIX_DIGITS - 1].rstrip('-')}-{suffix}"
+        if name != wanted:
             collisions.append(
                 f"name {wanted!r} is taken by {holders[wanted]}: device {node_id} is {name!r}"
             )
@@ -41,5 +45,5 @@ def assign(
     return names, tuple(collisions)
 
 
-def _digits(node_id: str) -> str:
-    return sha256(node_id.encode()).hexdigest()[:_SUFFIX_DIGITS]
+def _digits(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_SUFFIX_DIGITS]

@@ -20,7 +20,8 @@ class Candidates:
     """What a resource may draw on: the devices its selectors match, and the owners of addresses.
 
     ``matched`` are eligible devices in any order; ``by_address`` holds the devices of the tailnet
-    under each address that a static endpoint names; ``held`` are endpoints to keep as they are.
+    under each address that a static or held endpoint may have; ``held`` are endpoints to keep as
+    they are, unless the address of one is by now another device's: a stranger gets no traffic.
     """
 
     matched: Sequence[Device] = ()
@@ -39,7 +40,8 @@ def resolve(
     table = port_table(resource.spec, policy.grammar)
     static, refused_static = _static_endpoints(resource, candidates.by_address, table, policy)
     reserved = {e.name: "a static endpoint" for e in static}
-    reserved |= {e.name: f"device {e.node_id}" for e in candidates.held}
+    held, renamed = _held(candidates, reserved)
+    reserved |= {e.name: f"device {e.node_id}" for e in held}
     granted, refused_devices = _granted(resource, candidates.matched, policy)
     names, collisions = assign(
         ((d.node_id, label_of(d.name, d.node_id)) for d, _ in granted), reserved
@@ -53,8 +55,7 @@ def resolve(
         name = names[device.node_id]
         discovered.append(_discovered(name, device, addresses, ports.ports))
         ignored += (f"{name}: {reason}" for reason in ports.ignored)
-    taken = {(e.addresses[0], p.number, p.transport): e.name for e in static for p in e.ports}
-    kept, refused_twice = _without_taken([*discovered, *candidates.held], taken)
+    kept, refused_twice = _without_taken([*discovered, *held], static)
     return Resolution(
         endpoints=tuple(sorted((*static, *kept), key=lambda e: e.name)),
         service_ports=table.service,
@@ -64,7 +65,7 @@ def resolve(
                 key=lambda r: (r.name, r.node_id, r.exclusion),
             )
         ),
-        collisions=collisions,
+        collisions=(*renamed, *collisions),
         ignored_tags=tuple(sorted(ignored)),
         uses_default_port=by_default,
     )
@@ -156,6 +157,26 @@ def _granted(
     return granted, refused
 
 
+def _held(
+    candidates: Candidates, static: Mapping[str, str]
+) -> tuple[list[Endpoint], tuple[str, ...]]:
+    """Return the held endpoints that may stay, under another name where a static one has theirs."""
+    owners = candidates.by_address
+    kept = [
+        endpoint
+        for endpoint in candidates.held
+        if all(
+            owners[text].node_id == endpoint.node_id
+            for text in map(str, endpoint.addresses)
+            if text in owners
+        )
+    ]
+    reserved = dict(static) | {e.name: f"device {e.node_id}" for e in kept if e.name not in static}
+    names, collisions = assign(((e.node_id, e.name) for e in kept if e.name in static), reserved)
+    renamed = [replace(e, name=names[e.node_id]) if e.name in static else e for e in kept]
+    return renamed, collisions
+
+
 def _discovered(
     name: str,
     device: Device,
@@ -175,10 +196,10 @@ def _discovered(
 
 
 def _without_taken(
-    endpoints: Iterable[Endpoint],
-    taken: Mapping[_Place, str],
+    endpoints: Iterable[Endpoint], static: Iterable[Endpoint]
 ) -> tuple[list[Endpoint], list[Refused]]:
     """Drop the ports that a static endpoint has at the same address: static wins."""
+    taken = {(e.addresses[0], p.number, p.transport): e.name for e in static for p in e.ports}
     kept: list[Endpoint] = []
     refused: list[Refused] = []
     for endpoint in endpoints:

@@ -41,14 +41,41 @@ def test_a_long_name_makes_room_for_its_suffix() -> None:
     assert names["n2"] == "a" * 54 + "-0480a93d"
 
 
+def test_a_name_that_looks_like_anothers_suffix_is_given_once() -> None:
+    names, collisions = assign([("n1", "api-0480a93d"), ("n0", "api"), ("n2", "api")], {})
+
+    assert names == {"n0": "api", "n1": "api-0480a93d", "n2": "api-49a7796a"}
+    assert collisions == ("name 'api' is taken by device n0: device n2 is 'api-49a7796a'",)
+
+
+def test_a_suffix_does_not_depend_on_who_else_is_there() -> None:
+    two, _ = assign([("n1", "api"), ("n2", "api")], {})
+    three, _ = assign([("n0", "api"), ("n1", "api"), ("n2", "api")], {})
+
+    assert two["n2"] == three["n2"] == "api-0480a93d"
+
+
+def test_a_cut_name_has_no_dash_before_that_of_its_suffix() -> None:
+    wanted = "a" * 53 + "-" + "b" * 9
+
+    assert assign([("n2", wanted)], {wanted: "device n1"})[0]["n2"] == "a" * 53 + "-0480a93d"
+
+
 labels = st.from_regex(r"[a-z]([a-z-]{0,61}[a-z])?", fullmatch=True)
 
 
-@given(st.dictionaries(st.text("nA1", min_size=1), labels, max_size=8))
-def test_names_are_unique_labels_whatever_the_order(wanted: dict[str, str]) -> None:
-    names, _ = assign(wanted.items(), {})
-    again, _ = assign(reversed(wanted.items()), {})
+@given(
+    st.dictionaries(st.text("nA1", min_size=1), labels | st.just("api"), max_size=8),
+    st.dictionaries(labels | st.just("api"), st.just("a static endpoint"), max_size=3),
+)
+def test_names_are_unique_labels_whatever_the_order(
+    wanted: dict[str, str], reserved: dict[str, str]
+) -> None:
+    names, _ = assign(wanted.items(), reserved)
+    again, _ = assign(reversed(wanted.items()), reserved)
 
     assert names == again
+    assert names.keys() == wanted.keys()
+    assert not reserved.keys() & names.values()
     assert len(set(names.values())) == len(wanted)
     assert all(len(name) <= MAX_LABEL and name.strip("-") == name for name in names.values())

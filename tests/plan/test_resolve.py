@@ -149,6 +149,118 @@ def test_an_ignored_port_tag_is_told_with_the_endpoints_name(make: Any) -> None:
     )
 
 
+def held(name: str, node_id: str, address: str) -> Endpoint:
+    return Endpoint(
+        name,
+        Source.TAG_SELECTOR,
+        node_id,
+        "",
+        (ip_address(address),),
+        (Port("http", 80),),
+        held=True,
+    )
+
+
+def test_a_held_endpoint_whose_address_is_another_devices_now_goes(make: Any) -> None:
+    stranger = make.device(7, "tag:other", addresses=("100.64.0.50",))
+    candidates = Candidates(
+        by_address={"100.64.0.50": stranger},
+        held=(held("api-1", "n1", "100.64.0.50"), held("api-2", "n2", "100.64.0.51")),
+    )
+
+    assert names(resolve(make.resource(), candidates, POLICY).endpoints) == ["api-2"]
+
+
+def test_a_held_endpoint_stays_while_its_address_is_its_own(make: Any) -> None:
+    own = make.device(1, addresses=("100.64.0.50",), authorized=False)
+    candidates = Candidates(
+        by_address={"100.64.0.50": own}, held=(held("api-1", "n1", "100.64.0.50"),)
+    )
+
+    assert names(resolve(make.resource(), candidates, POLICY).endpoints) == ["api-1"]
+
+
+def test_a_held_endpoint_gives_its_name_to_a_static_one(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("api", "100.64.0.99", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    )
+    kept = (held("api", "n2", "100.64.0.50"), held("api-0480a93d", "n9", "100.64.0.51"))
+    found = resolve(resource, Candidates(held=kept), POLICY)
+
+    assert [(e.name, e.node_id) for e in found.endpoints] == [
+        ("api", ""),
+        ("api-0480a93d", "n9"),
+        ("api-49a7796a", "n2"),
+    ]
+    assert found.collisions == (
+        "name 'api' is taken by a static endpoint: device n2 is 'api-49a7796a'",
+    )
+
+
+def test_a_static_place_is_not_a_held_endpoints_any_more(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[make.static("pinned", "100.64.0.50", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    )
+    found = resolve(resource, Candidates(held=(held("api-1", "n1", "100.64.0.50"),)), POLICY)
+
+    assert names(found.endpoints) == ["pinned"]
+
+
+def test_static_takes_a_port_and_leaves_the_device_the_others(make: Any) -> None:
+    ports = [{"name": n, "port": p, "protocol": "HTTP"} for n, p in (("web", 80), ("ops", 81))]
+    resource = make.resource(
+        endpoints=[make.static("pinned", "100.64.0.1", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+        discovery={"ports": ports},
+    )
+    found = resolve(resource, Candidates((make.device(1),)), POLICY)
+
+    assert [(e.name, [p.name for p in e.ports]) for e in found.endpoints] == [
+        ("api-1", ["ops"]),
+        ("pinned", ["web"]),
+    ]
+
+
+def test_two_static_entries_share_an_address_on_different_ports_or_transports(make: Any) -> None:
+    resource = make.resource(
+        endpoints=[
+            make.static("a", "100.64.0.1", 53, protocol="TCP"),
+            make.static("b", "100.64.0.1", 53, protocol="UDP"),
+            make.static("c", "100.64.0.1", 54, protocol="TCP"),
+        ]
+    )
+
+    assert names(resolve(resource, Candidates(), POLICY).endpoints) == ["a", "b", "c"]
+
+
+def test_a_static_endpoint_knows_the_device_that_has_its_address(make: Any) -> None:
+    owner = make.device(1, connected_to_control=True)
+    resource = make.resource(endpoints=[make.static("a", "100.64.0.1", 80)])
+    (known,) = resolve(resource, Candidates(by_address={"100.64.0.1": owner}), POLICY).endpoints
+    (unknown,) = resolve(resource, Candidates(), POLICY).endpoints
+
+    assert (known.node_id, known.tags, known.connected) == ("n1", ("tag:env-production",), True)
+    assert (unknown.node_id, unknown.tags, unknown.connected) == ("", (), None)
+
+
+def test_of_two_addresses_of_a_family_the_lowest_counts(make: Any) -> None:
+    device = make.device(1, addresses=("100.64.0.20", "100.64.0.3"))
+
+    assert resolve(make.resource(), Candidates((device,)), POLICY).endpoints[0].addresses == (
+        ip_address("100.64.0.3"),
+    )
+
+
+def test_a_denied_address_of_a_device_is_not_used(make: Any) -> None:
+    policy = TailnetPolicy("company.ts.net", denied=(IPv4Network("100.64.0.0/24"),))
+    resource = make.resource(discovery={"addressFamilies": ["IPv4", "IPv6"]})
+    (found,) = resolve(resource, Candidates((make.device(1),)), policy).endpoints
+
+    assert found.addresses == (ip_address("fd7a:115c:a1e0::1"),)
+
+
 devices = st.lists(
     st.builds(
         lambda number, label: Device(
