@@ -95,7 +95,7 @@ class Selection:
             else:
                 self.excluded[node_id] = reason
         own = [device for device in self.devices.values() if not device.is_external]
-        self.by_address = {a: device for device in own for a in device.addresses}
+        self.by_address = _owners(own)
         self._next_expiry = min(
             (
                 d.expires
@@ -105,3 +105,14 @@ class Selection:
             default=None,
         )
         return eligible
+
+
+def _owners(devices: Iterable[Device]) -> dict[str, Device]:
+    """Return who has each address: where two devices claim it, the one with the lower node ID."""
+    owners: dict[str, Device] = {}
+    for device in devices:
+        for address in device.addresses:
+            known = owners.setdefault(address, device)
+            if device.node_id < known.node_id:
+                owners[address] = device
+    return owners

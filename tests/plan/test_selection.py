@@ -114,40 +114,173 @@ def test_denied_networks_hold_in_the_gate(make: Any) -> None:
     assert made.excluded == {"n1": Exclusion.DENIED_ADDRESS}
 
 
-device_lists = st.lists(
-    st.lists(
-        st.builds(
-            Device,
-            node_id=st.sampled_from([f"n{i}" for i in range(6)]),
-            name=st.just("a.company.ts.net"),
-            addresses=st.sampled_from([("100.64.0.1",), ("100.64.0.2",), ()]),
-            tags=st.sampled_from(
-                [(), ("tag:env-production",), ("tag:env-staging",), ("tag:env", "tag:nothing")]
-            ),
-            authorized=st.booleans(),
-            expires=st.sampled_from([None, NOW + timedelta(minutes=2)]),
+def test_a_resource_that_is_defined_later_selects_among_the_devices_of_the_last_list(
+    make: Any,
+) -> None:
+    made = Selection(POLICY)
+    made.refresh([make.device(2), make.device(1)], NOW)
+    made.define({API: tagged("In", "env", "production")})
+
+    assert nodes(made, API) == ["n1", "n2"]
+
+
+def test_an_edited_resource_selects_what_it_says_now(make: Any) -> None:
+    made = selection(make.device(1), make.device(2, "tag:env-staging"))
+    made.define({API: tagged("In", "env", "staging")})
+
+    assert nodes(made, API) == ["n2"]
+    assert made.refresh([make.device(1)], NOW) == {API, ALL}
+
+
+def test_an_address_that_was_edited_away_touches_its_resource_no_more(make: Any) -> None:
+    made = selection()
+    made.define({PINNED: spec(endpoints=[make.static("a", "100.64.0.1", 80)])})
+    made.define({PINNED: spec(endpoints=[make.static("a", "100.64.0.2", 80)])})
+
+    assert PINNED not in made.refresh([make.device(1)], NOW)
+    assert PINNED in made.refresh([make.device(1), make.device(2)], NOW)
+
+
+def test_a_device_that_moves_away_from_a_static_address_touches_its_resource(make: Any) -> None:
+    made = selection(make.device(1))
+    made.define({PINNED: spec(endpoints=[make.static("a", "100.64.0.1", 80)])})
+
+    assert PINNED in made.refresh([make.device(1, addresses=("100.64.0.9",))], NOW)
+    assert PINNED not in made.refresh([make.device(1, addresses=("100.64.0.8",))], NOW)
+
+
+def test_an_address_that_two_devices_claim_is_the_lower_nodes(make: Any) -> None:
+    devices = [make.device(n, addresses=("100.64.0.9",)) for n in (2, 1, 3)]
+
+    assert selection(*devices).by_address == selection(*reversed(devices)).by_address
+    assert selection(*devices).by_address["100.64.0.9"].node_id == "n1"
+
+
+def test_only_the_next_key_to_expire_is_waited_for(make: Any) -> None:
+    soon = make.device(1, expires=NOW + timedelta(minutes=1))
+    later = make.device(2, expires=NOW + timedelta(minutes=2))
+    never = make.device(3, expires=NOW + timedelta(minutes=1), key_expiry_disabled=True)
+    made = selection(soon, later, never)
+    devices = [soon, later, never]
+
+    assert made.refresh(devices, NOW + timedelta(minutes=1)) == {API, ALL}
+    assert nodes(made, API) == ["n2", "n3"]
+    assert made.refresh(devices, NOW + timedelta(seconds=119)) == set()
+    assert made.refresh(devices, NOW + timedelta(minutes=2)) == {API, ALL}
+    assert nodes(made, API) == ["n3"]
+    assert made.refresh(devices, NOW + timedelta(days=9)) == set()
+
+
+def test_a_shared_in_devices_expiry_wakes_nobody(make: Any) -> None:
+    shared = make.device(1, is_external=True, expires=NOW + timedelta(minutes=1))
+    made = selection(shared, make.device(2))
+
+    assert made.refresh([shared, make.device(2)], NOW + timedelta(minutes=2)) == set()
+
+
+def test_a_new_list_that_matters_to_nobody_touches_nobody(make: Any) -> None:
+    made = selection(make.device(1))
+    made.define({ALL: None})
+
+    assert made.refresh([make.device(1), make.device(2, "tag:env-staging")], NOW) == set()
+    assert set(made.devices) == {"n1", "n2"}
+
+
+SPECS = {
+    API: tagged("In", "env", "production"),
+    ALL: tagged("DoesNotExist", "nothing"),
+    PINNED: spec(
+        endpoints=[
+            {
+                "name": "a",
+                "tailscaleIP": "100.64.0.1",
+                "tailscaleFQDN": "a.company.ts.net",
+                "port": 80,
+                "protocol": "HTTP",
+            }
+        ]
+    ),
+}
+devices_of = st.lists(
+    st.builds(
+        Device,
+        node_id=st.sampled_from([f"n{i}" for i in range(5)]),
+        name=st.just("a.company.ts.net"),
+        addresses=st.sampled_from([("100.64.0.1",), ("100.64.0.2",), ()]),
+        tags=st.sampled_from(
+            [(), ("tag:env-production",), ("tag:env-staging",), ("tag:env", "tag:nothing")]
         ),
-        unique_by=lambda device: device.node_id,
+        authorized=st.booleans(),
+        is_external=st.booleans(),
+        expires=st.sampled_from([None, NOW + timedelta(minutes=2)]),
+        key_expiry_disabled=st.booleans(),
+    ),
+    unique_by=lambda device: device.node_id,
+)
+steps = st.lists(
+    st.tuples(
+        # None: the list of the step before comes again, so that only time has passed.
+        devices_of | st.none(),
+        st.dictionaries(
+            st.sampled_from(sorted(SPECS)), st.sampled_from([*SPECS.values(), None]), max_size=2
+        ),
     ),
     max_size=5,
 )
 
 
-@settings(max_examples=150)
-@given(device_lists)
-def test_following_changes_comes_to_the_same_as_starting_anew(lists: list[list[Device]]) -> None:
-    followed = selection()
-    before = {key: followed.matched(key) for key in (API, ALL)}
-    for minute, devices in enumerate(lists):
-        now = NOW + timedelta(minutes=minute)
-        given_devices = copy.deepcopy(devices)
-        touched = followed.refresh(devices, now)
-        anew = selection()
-        anew.refresh(reversed(devices), now)
-        after = {key: followed.matched(key) for key in (API, ALL)}
+def endpoints_come_from(made: Selection, key: Key) -> tuple[object, ...]:
+    """Return everything of a selection that the endpoints of a resource depend on."""
+    return made.matched(key), made.by_address.get("100.64.0.1") if key == PINNED else None
 
-        assert after == {key: anew.matched(key) for key in (API, ALL)}
+
+@settings(max_examples=150)
+@given(steps)
+def test_following_changes_comes_to_the_same_as_starting_anew(
+    sequence: list[tuple[list[Device] | None, dict[Key, TailscaleEndpointsSpec | None]]],
+) -> None:
+    followed = Selection(POLICY)
+    followed.define(SPECS)
+    specs: dict[Key, TailscaleEndpointsSpec | None] = dict(SPECS)
+    devices: list[Device] = []
+    for minute, (listed, edits) in enumerate(sequence):
+        now = NOW + timedelta(minutes=minute)
+        devices = devices if listed is None else listed
+        specs |= edits
+        followed.define(edits)
+        anew = Selection(POLICY)
+        anew.define(specs)
+        followed.refresh(devices, now)
+        anew.refresh(reversed(devices), now)
+
+        assert {k: followed.matched(k) for k in specs if specs[k]} == {
+            k: anew.matched(k) for k in specs if specs[k]
+        }
         assert followed.excluded == anew.excluded
-        assert {key for key in after if after[key] != before[key]} <= touched
-        assert devices == given_devices
-        before = after
+        assert followed.by_address == anew.by_address
+        assert followed.devices == anew.devices
+
+
+@settings(max_examples=150)
+@given(st.lists(devices_of | st.none(), max_size=5))
+def test_whoever_gets_other_devices_is_touched(lists: list[list[Device] | None]) -> None:
+    followed = Selection(POLICY)
+    followed.define(SPECS)
+    devices: list[Device] = []
+    for minute, listed in enumerate(lists):
+        devices = devices if listed is None else listed
+        before = {key: endpoints_come_from(followed, key) for key in SPECS}
+        touched = followed.refresh(devices, NOW + timedelta(minutes=minute))
+        after = {key: endpoints_come_from(followed, key) for key in SPECS}
+
+        assert {key for key in SPECS if before[key] != after[key]} <= touched
+
+
+@given(devices_of, devices_of)
+def test_lists_that_are_given_are_not_changed(first: list[Device], second: list[Device]) -> None:
+    given_lists = copy.deepcopy((first, second))
+    made = selection(*first)
+    made.refresh(second, NOW)
+    made.devices.clear()
+
+    assert (first, second) == given_lists
