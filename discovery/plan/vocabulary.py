@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from discovery.tailnet import Device
 from tagselectors import Operator, TagGrammar, TagSelector
-
-_PREFIX = "tag:"
+from tagselectors.grammar import is_key, is_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,15 @@ def tag_uses(devices: Iterable[Device], grammar: TagGrammar) -> tuple[TagUse, ..
 def propose_keys(tags: Iterable[str]) -> tuple[str, ...]:
     """Return keys worth declaring, sorted, so that each tag reads in one way.
 
-    A key is the longest beginning, up to a dash, that a tag shares with another one; a tag that
-    shares none is split at its first dash, and a tag without a dash needs no key.
+    A key is the longest beginning, up to a separator, that a tag shares with another one; a tag
+    that shares none is split at its first separator, and a tag without one needs no key.
     """
-    bodies = sorted({tag.removeprefix(_PREFIX) for tag in tags})
-    shared = Counter(beginning for body in bodies for beginning in _beginnings(body))
+    found = [beginnings for tag in set(tags) if (beginnings := _beginnings(tag))]
+    shared = Counter(key for beginnings in found for key in beginnings)
     keys = set()
-    for body in bodies:
-        beginnings = _beginnings(body)
-        common = [beginning for beginning in beginnings if shared[beginning] > 1]
-        keys |= {(common or beginnings[:1])[-1]} if beginnings else set()
+    for beginnings in found:
+        common = [key for key in beginnings if shared[key] > 1]
+        keys.add((common or beginnings[:1])[-1])
     return tuple(sorted(keys))
 
 
@@ -53,14 +51,17 @@ def most_useful(devices: Iterable[Device], grammar: TagGrammar) -> TagSelector |
 
     Tags that speak of ports and protocols say nothing of what a device is for.
     """
-    uses = [u for u in tag_uses(devices, grammar) if u.key not in {"port", "protocol"}]
+    uses = [
+        use
+        for use in tag_uses(devices, grammar)
+        if use.key not in {"port", "protocol"} and is_value(use.value)
+    ]
     best = min(uses, key=lambda use: (-use.count, use.tag), default=None)
     if best is None:
         return None
     return TagSelector(key=best.key, operator=Operator.IN, values=(best.value,))
 
 
-def _beginnings(body: str) -> list[str]:
-    """Return the possible keys of a tag, the shortest first."""
-    parts = body.split("-")
-    return ["-".join(parts[:count]) for count in range(1, len(parts)) if parts[count - 1]]
+def _beginnings(tag: str) -> list[str]:
+    """Return the possible keys of a tag that leave something to be its value, shortest first."""
+    return [key for key, _ in TagGrammar().readings(tag)[:-1] if is_key(key)]

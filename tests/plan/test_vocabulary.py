@@ -1,5 +1,9 @@
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from discovery.plan.vocabulary import TagUse, most_useful, propose_keys, tag_uses
 from tagselectors import TagGrammar
 
@@ -48,3 +52,43 @@ def test_the_first_resource_selects_what_most_devices_are(make: Any) -> None:
 
 def test_without_tags_there_is_nothing_to_select(make: Any) -> None:
     assert most_useful([make.device(1, "tag:port-80")], TagGrammar()) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "keys"),
+    [
+        (["tag:env=my-app", "tag:env=my-db"], ("env",)),
+        (["tag:env:production"], ("env",)),
+        (["tag:1-2", "x-y", "tag:gpu"], ()),
+    ],
+)
+def test_only_keys_that_may_be_declared_are_proposed(
+    tags: list[str], keys: tuple[str, ...]
+) -> None:
+    assert propose_keys(tags) == keys
+    assert TagGrammar(keys).declared_keys == set(keys)
+
+
+@given(st.lists(st.text("ab1-=:.", max_size=8).map("tag:".__add__), max_size=6))
+def test_what_is_proposed_can_be_declared_and_does_not_depend_on_order(tags: list[str]) -> None:
+    keys = propose_keys(tags)
+
+    assert keys == propose_keys(reversed(tags))
+    assert TagGrammar(keys).declared_keys == set(keys)
+
+
+def test_a_value_that_no_selector_may_list_is_not_proposed(make: Any) -> None:
+    devices = [make.device(1, "tag:env=a@b"), make.device(2, "tag:env=a@b", "tag:team-x")]
+
+    assert str(most_useful(devices, TagGrammar())) == "team=x"
+
+
+def test_of_tags_on_as_many_devices_the_first_by_name_is_taken(make: Any) -> None:
+    assert str(most_useful([make.device(1, "tag:b-1", "tag:a-2")], TagGrammar())) == "a=2"
+
+
+def test_a_bare_tag_is_selected_by_its_empty_value(make: Any) -> None:
+    found = most_useful([make.device(1, "tag:gpu")], TagGrammar())
+
+    assert found is not None
+    assert (found.key, found.values) == ("gpu", ("",))
