@@ -30,21 +30,32 @@ class Saying:
     message: str
 
 
-def sayings(observed: Observed, entries: Sequence[EndpointStatus]) -> tuple[Saying, ...]:
-    """Return every condition that is to be shown, in the order in which kubectl prints them."""
-    accepted = _accepted(observed)
-    synced = _synced(observed)
-    healthy = _healthy(observed, entries)
+def sayings(
+    observed: Observed, entries: Sequence[EndpointStatus], standing: Iterable[Condition] = ()
+) -> tuple[Saying, ...]:
+    """Return every condition that is to be shown, in the order in which kubectl prints them.
+
+    ``standing`` are conditions of an earlier pass which this one, without a device list, can say
+    nothing against: an outage tells of the source only.
+    """
+    stood = {c.type: Saying(c.type, c.status, c.reason, c.message) for c in standing}
+    accepted = stood.get("Accepted") or _accepted(observed)
+    synced = stood.get("EndpointsSynced") or _synced(observed)
+    healthy = stood.get("Healthy") or _healthy(observed, entries)
     fresh = Saying(
         "SourceFresh",
         "True" if observed.freshness.fresh else "False",
         observed.freshness.reason,
         observed.freshness.message,
     )
-    ready = _ready(observed, accepted, synced, healthy)
+    ready = (
+        _not_true(accepted)
+        or _not_true(synced)
+        or (_ready(observed, healthy) if entries else _nothing_selected(observed))
+    )
     said = [ready, accepted, fresh, synced, healthy]
-    if observed.sync is Sync.SERVICE_CONFLICT:
-        said.append(Saying("ServiceConflict", "True", "ForeignService", observed.detail))
+    if synced.reason == Sync.SERVICE_CONFLICT:
+        said.append(Saying("ServiceConflict", "True", "ForeignService", synced.message))
     return tuple(said)
 
 
@@ -117,18 +128,20 @@ def _healthy(observed: Observed, entries: Sequence[EndpointStatus]) -> Saying:
         return Saying("Healthy", "Unknown", "NoVerdict", text)
     if by_status[EndpointVerdict.HEALTHY]:
         return Saying("Healthy", "True", "Healthy", "Every health check passes.")
-    endpoints = observed.resolution.endpoints if observed.resolution else ()
+    endpoints = (observed.resolution or Resolution()).endpoints
     offline = sum(endpoint.connected is False for endpoint in endpoints)
     text = f"No endpoint has a health check; the control plane calls {offline} of them offline."
     return Saying("Healthy", "Unknown", NO_CHECKS, text)
 
 
-def _ready(observed: Observed, accepted: Saying, synced: Saying, healthy: Saying) -> Saying:
-    for saying in (accepted, synced):
-        if saying.status != "True":
-            return Saying("Ready", "False", saying.reason, saying.message)
-    if observed.resolution is None or not observed.resolution.endpoints:
-        return Saying("Ready", "False", "NoEndpoints", _nothing_selected(observed))
+def _not_true(saying: Saying) -> Saying | None:
+    """Return Ready as a condition without which nothing is ready hinders it."""
+    if saying.status == "True":
+        return None
+    return Saying("Ready", "False", saying.reason, saying.message)
+
+
+def _ready(observed: Observed, healthy: Saying) -> Saying:
     if not observed.freshness.fresh:
         text = f"Endpoints are kept as they were. {observed.freshness.message}"
         return Saying("Ready", "True", "SourceStale", text)
@@ -141,11 +154,12 @@ def _ready(observed: Observed, accepted: Saying, synced: Saying, healthy: Saying
     return Saying("Ready", "True", "EndpointsConfigured", text)
 
 
-def _nothing_selected(observed: Observed) -> str:
-    refused = observed.resolution.refused if observed.resolution else ()
+def _nothing_selected(observed: Observed) -> Saying:
+    refused = (observed.resolution or Resolution()).refused
+    text = "No device matches; `tailnet-discovery explain` shows each requirement's verdict."
     if refused:
-        return f"No endpoint: {len(refused)} selected, and each refused; see condition Accepted."
-    return "No device matches; `tailnet-discovery explain` shows each requirement's verdict."
+        text = f"No endpoint: {len(refused)} selected, and each refused; see condition Accepted."
+    return Saying("Ready", "False", "NoEndpoints", text)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -20,6 +20,7 @@ MAX_ENTRIES = 256
 """Entries that ``status.endpoints`` lists; the full set is in the EndpointSlices."""
 
 _COMPLETE = frozenset({Sync.SYNCED, Sync.OBSERVE_ONLY})
+_VERDICTS = frozenset({EndpointVerdict.HEALTHY, EndpointVerdict.UNHEALTHY})
 
 
 def report(
@@ -27,13 +28,16 @@ def report(
 ) -> TailscaleEndpointsStatus:
     """Return the status that the resource should have after this pass.
 
-    Where the resource could not be resolved, what the last status said of endpoints stands.
+    Where the resource could not be resolved, what the last status said of endpoints stands; where
+    only the device list is missing, so do its conditions, as long as the spec is the same.
     ``observedGeneration`` advances only after every write of that generation succeeded.
     """
     previous = resource.status or TailscaleEndpointsStatus()
     generation = resource.metadata.generation
     if observed.resolution is None:
-        said = sayings(observed, previous.endpoints)
+        same = observed.sync is Sync.NO_DEVICE_LIST and previous.observed_generation == generation
+        standing = previous.conditions if same else ()
+        said = sayings(observed, previous.endpoints, standing)
         update = {"conditions": conditions(said, generation, previous.conditions, now)}
         return previous.model_copy(update=update)
     endpoints = observed.resolution.endpoints
@@ -90,7 +94,7 @@ def _entries(
     endpoints: Iterable[Endpoint], observed: Observed, previous: Sequence[EndpointStatus]
 ) -> tuple[EndpointStatus, ...]:
     """Return one entry for each address and port: unhealthy first, then by name and address."""
-    before = {(entry.name, entry.address): entry for entry in previous}
+    before = {(entry.name, entry.address): entry for entry in previous if entry.status in _VERDICTS}
     entries = [
         _entry(endpoint, address, port, before, observed)
         for endpoint in endpoints
