@@ -4,7 +4,7 @@ Online or offline is no reason: the control plane's word on that is about its ow
 health comes from probes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -45,7 +45,7 @@ EXPLANATIONS: dict[Exclusion, str] = {
 
 
 def exclusion(
-    device: Device, denied: Iterable[IPv4Network | IPv6Network], now: datetime
+    device: Device, denied: Collection[IPv4Network | IPv6Network], now: datetime
 ) -> Exclusion | None:
     """Return the first reason against the device, or None when it is eligible at ``now``."""
     reasons = (
@@ -66,7 +66,7 @@ def key_expired(device: Device, now: datetime) -> bool:
 
 
 def usable_addresses(
-    device: Device, denied: Iterable[IPv4Network | IPv6Network] = ()
+    device: Device, denied: Collection[IPv4Network | IPv6Network] = ()
 ) -> tuple[IPv4Address | IPv6Address, ...]:
     """Return the device's addresses that an endpoint may have, IPv4 first, each family sorted."""
     addresses = {ip_address(text) for text in device.addresses}
@@ -79,14 +79,14 @@ def usable_addresses(
 
 
 def is_denied(
-    address: IPv4Address | IPv6Address, denied: Iterable[IPv4Network | IPv6Network]
+    address: IPv4Address | IPv6Address, denied: Collection[IPv4Network | IPv6Network]
 ) -> bool:
     """Tell whether the address lies in a denied network."""
     return any(address in network for network in denied)
 
 
 def _address_exclusion(
-    device: Device, denied: Iterable[IPv4Network | IPv6Network]
+    device: Device, denied: Collection[IPv4Network | IPv6Network]
 ) -> Exclusion | None:
     if usable_addresses(device, denied):
         return None

@@ -69,3 +69,25 @@ def test_a_denied_address_leaves_the_other_one_usable() -> None:
 
 def test_every_exclusion_is_explained() -> None:
     assert set(EXPLANATIONS) == set(Exclusion)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tags": (), "authorized": False},
+        {"authorized": False, "expires": NOW},
+        {"expires": NOW, "blocks_incoming_connections": True},
+        {"blocks_incoming_connections": True, "tailnet_lock_error": "not signed"},
+        {"tailnet_lock_error": "not signed", "addresses": ()},
+    ],
+)
+def test_of_several_reasons_the_first_is_told(fields: dict[str, object]) -> None:
+    first = dict([next(iter(fields.items()))])
+
+    assert exclusion(device(**fields), [], NOW) is exclusion(device(**first), [], NOW) is not None
+
+
+def test_one_network_of_several_is_enough_to_deny_an_address() -> None:
+    denied = [IPv4Network("100.65.0.0/16"), IPv4Network("100.84.12.7/32")]
+
+    assert exclusion(device(), denied, NOW) is Exclusion.DENIED_ADDRESS

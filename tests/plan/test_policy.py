@@ -42,3 +42,20 @@ def test_a_rule_without_tags_gives_every_device() -> None:
 
 def test_a_rule_without_namespaces_speaks_of_all() -> None:
     assert TailnetPolicy("t", grants=(GrantRule(tags=("tag:x",)),)).admits("any")
+
+
+def test_a_star_alone_matches_everything() -> None:
+    policy = TailnetPolicy("t", grants=(GrantRule(("*",), ("*",)),))
+
+    assert policy.grants_device("any", ("tag:x",))
+    assert not policy.grants_device("any", ())
+
+
+def test_two_rules_never_add_up_to_a_third() -> None:
+    grants = (GrantRule(("a",), ("tag:x",)), GrantRule(("b",), ("tag:y",)))
+    policy = TailnetPolicy("t", grants=grants)
+
+    assert policy.admits("a")
+    assert policy.admits("b")
+    assert policy.grants_device("a", ("tag:x",))
+    assert not policy.grants_device("a", ("tag:y",))

@@ -164,3 +164,61 @@ def test_a_port_with_an_enabled_check_is_checked(make: Any) -> None:
     assert table.of_device(()).ports[0].checked
     assert table.of_static(spec.endpoints[0]).checked
     assert not any(port.checked for port in table.service)
+
+
+def test_a_check_that_is_not_enabled_checks_nothing(make: Any) -> None:
+    check = {"enabled": False}
+    spec = make.resource(
+        discovery=declared({"name": "http", "port": 80, "protocol": "HTTP", "healthCheck": check}),
+        endpoints=[make.static("a", "100.64.0.1", 1, healthCheck=check)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    ).spec
+    table = port_table(spec, GRAMMAR)
+
+    assert not table.of_device(()).ports[0].checked
+    assert not table.of_static(spec.endpoints[0]).checked
+
+
+def test_a_static_endpoint_on_80_takes_the_name_of_the_default_port(make: Any) -> None:
+    spec = make.resource(
+        endpoints=[make.static("a", "100.64.0.1", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+    ).spec
+
+    assert port_table(spec, GRAMMAR).service == (Port("http", 80, Transport.TCP, "http"),)
+
+
+def test_a_static_endpoint_of_another_transport_does_not_take_the_name(make: Any) -> None:
+    spec = make.resource(
+        endpoints=[make.static("a", "100.64.0.1", 53, protocol="UDP")],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+        discovery=declared({"name": "dns", "port": 53, "protocol": "TCP"}),
+    ).spec
+
+    assert port_table(spec, GRAMMAR).service == (
+        Port("dns", 53, Transport.TCP),
+        Port("udp-53", 53, Transport.UDP),
+    )
+
+
+def test_with_two_declared_ports_only_tags_that_are_there_are_named(make: Any) -> None:
+    ports = [{"name": n, "port": p, "protocol": "TCP"} for n, p in (("a", 80), ("b", 81))]
+    found = port_table(make.resource(discovery=declared(*ports)).spec, GRAMMAR)
+
+    assert [s.split()[0] for s in found.of_device(("tag:port-9",)).ignored] == ["tag:port-*"]
+    assert found.of_device(("tag:env-production",)).ignored == ()
+
+
+def test_declared_keys_decide_what_a_port_tag_is(make: Any) -> None:
+    grammar = TagGrammar(["port-group"])
+
+    assert port_table(make.resource().spec, grammar).of_device(("tag:port-group-9",)).by_default
+    assert port_table(make.resource().spec, grammar).of_device(("tag:port-group-9",)).ignored == ()
+
+
+def test_a_port_tag_and_a_protocol_tag_count_together(make: Any) -> None:
+    found = port_table(make.resource().spec, GRAMMAR).of_device(
+        ("tag:port-9090", "tag:protocol-gRPC")
+    )
+
+    assert found.ports == (Port("http", 9090, Transport.TCP, "kubernetes.io/h2c"),)

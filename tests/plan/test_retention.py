@@ -72,3 +72,35 @@ def test_an_endpoint_comes_back_from_its_slices_whole() -> None:
     assert (held.name, held.node_id, held.held) == ("api-1", "n1", True)
     assert held.addresses == endpoint(1).addresses
     assert held.ports == (CHECKED, PLAIN)
+
+
+def test_a_check_that_is_off_leaves_a_held_port_unchecked() -> None:
+    off = {"name": "http", "port": 80, "protocol": "HTTP", "healthCheck": {"enabled": False}}
+
+    (held,) = held_endpoints(slices(endpoint(1)), {"n1"}, [DiscoveryPort.model_validate(off)])
+
+    assert not any(port.checked for port in held.ports)
+
+
+def test_a_held_endpoint_keeps_its_own_port_number_whatever_is_declared() -> None:
+    declared = DiscoveryPort.model_validate({"name": "http", "port": 9999, "protocol": "HTTP"})
+
+    (held,) = held_endpoints(slices(endpoint(1)), {"n1"}, [declared])
+
+    assert [port.number for port in held.ports] == [8080, 9100]
+
+
+def test_held_endpoints_come_by_name_whatever_the_order_of_slices() -> None:
+    current = slices(endpoint(3), endpoint(1), endpoint(2))
+    nodes = {"n1", "n2", "n3"}
+
+    assert [e.name for e in held_endpoints(current, nodes, [])] == ["api-1", "api-2", "api-3"]
+    assert held_endpoints(current, nodes, []) == held_endpoints(reversed(current), nodes, [])
+
+
+def test_an_entry_with_its_node_id_holds_no_other_device() -> None:
+    assert held_nodes(slices(endpoint(1), endpoint(2)), [unknown("n1")], set(), set()) == {"n1"}
+
+
+def test_a_device_that_was_read_and_is_not_selected_is_not_held() -> None:
+    assert held_nodes(slices(endpoint(1)), [unknown(None)], {"n1"}, set()) == set()

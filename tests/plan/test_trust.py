@@ -106,3 +106,90 @@ def test_the_words_of_an_outage_do_not_change_with_time() -> None:
     assert said(NOW).message == (
         "Since 2026-11-25T11:59:00Z: it said so. The last verified list stands."
     )
+
+
+def test_as_many_names_inside_as_outside_is_not_most() -> None:
+    assert cause(doubt(listed("a.company.ts.net", "b.x.net"), DOMAINS, ())) is (
+        Cause.TAILNET_MISMATCH
+    )
+
+
+def test_what_is_shared_in_or_nameless_says_nothing_of_the_tailnet() -> None:
+    own, shared = listed("a.company.ts.net"), listed("b.x.net", "c.x.net", external=True)
+    nameless = listed("", "")
+    devices = own.devices + shared.devices + nameless.devices
+
+    assert doubt(DeviceList(devices, (), "d"), DOMAINS, ()) is None
+
+
+def test_half_of_the_tags_gone_is_believed() -> None:
+    tagged, bare = listed("a").devices[0], Device(node_id="n9", name="b")
+    answer = DeviceList((tagged, bare), (), "d")
+
+    assert doubt(answer, DOMAINS, {"n0", "n9"}) is None
+
+
+def test_a_device_that_is_missing_does_not_lack_tags() -> None:
+    assert doubt(listed("a"), DOMAINS, {"n0", "gone-1", "gone-2"}) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "known", "message"),
+    [
+        (listed(), (), "the control plane answered with an empty device list"),
+        (
+            DeviceList((), (UnknownDevice(0, None, None, "it has no addresses"),), "d"),
+            (),
+            "none of the 1 devices in the list could be read; it has no addresses",
+        ),
+        (
+            listed("a.x.net", "b.company.ts.net"),
+            (),
+            (
+                "only 1 of 2 device names end in company.ts.net or old.ts.net; the credentials "
+                "may be another tailnet's, or domains lacks a name of this one"
+            ),
+        ),
+        (
+            listed("a", "b", tags=()),
+            ("n0", "n1", "n2"),
+            "2 of 3 devices that had tags are listed without any",
+        ),
+    ],
+)
+def test_a_doubt_says_what_was_found(
+    answer: DeviceList, known: tuple[str, ...], message: str
+) -> None:
+    found = doubt(answer, DOMAINS, known)
+
+    assert found is not None
+    assert found.message == message
+
+
+def test_some_unreadable_devices_do_not_spoil_a_list() -> None:
+    answer = DeviceList(listed("a").devices, (UnknownDevice(1, None, None, "no id"),), "d")
+
+    assert doubt(answer, DOMAINS, ()) is None
+
+
+def test_a_tie_of_suffixes_goes_to_the_first_by_name_and_shared_devices_do_not_vote() -> None:
+    own = listed("a.b.ts.net", "a.a.ts.net").devices
+    shared = listed("x.c.ts.net", "y.c.ts.net", external=True).devices
+
+    assert common_domain(own + shared) == "a.ts.net"
+
+
+def test_a_list_is_late_only_after_more_than_three_intervals() -> None:
+    assert freshness("t", NOW - 3 * MINUTE, None, MINUTE, NOW).fresh
+    assert freshness("t", NOW - 3 * MINUTE - timedelta(seconds=1), None, MINUTE, NOW).message == (
+        "No device list of t was read since 2026-11-25T11:56:59Z."
+    )
+
+
+def test_before_the_first_list_no_list_stands() -> None:
+    said = freshness("t", None, outage(Cause.UNREACHABLE, 1), MINUTE, NOW)
+
+    assert said.message == "Since 2026-11-25T11:59:00Z: it said so."
+    assert freshness("t", None, None, MINUTE, NOW).message == (
+        "No device list of t has been read yet."
+    )
