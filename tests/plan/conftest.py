@@ -1,11 +1,16 @@
-"""Resources and devices in the forms in which users and control planes write them."""
+"""Resources and devices as users and control planes write them, and passes over them."""
 
 from typing import Any
 
 import pytest
 
+from discovery.plan.endpoints import Resolution
+from discovery.plan.observed import Observed, Sync
+from discovery.plan.policy import TailnetPolicy
+from discovery.plan.resolve import Candidates, resolve
+from discovery.plan.trust import Freshness
 from discovery.tailnet import Device
-from discovery.v1alpha1 import TailscaleEndpoints
+from discovery.v1alpha1 import TailscaleEndpoints, TailscaleEndpointsStatus
 
 
 class Make:
@@ -51,6 +56,40 @@ class Make:
             "tags": tags or ("tag:env-production",),
         }
         return Device(**(values | fields))
+
+    def resolved(self, resource: TailscaleEndpoints, *devices: Device) -> Resolution:
+        """Return what the resource comes to where its selectors match these devices."""
+        return resolve(resource, Candidates(devices), TailnetPolicy("company.ts.net"))
+
+    def synced(self, resolution: Resolution, **more: Any) -> Observed:
+        """Return what a pass saw that wrote everything into one slice, from a verified list."""
+        fresh = Freshness(fresh=True, reason="Verified", message="Verified.")
+        fields: dict[str, Any] = {"freshness": fresh, "sync": Sync.SYNCED, "slices": 1}
+        return Observed(resolution=resolution, **(fields | more))
+
+    def with_status(
+        self, resource: TailscaleEndpoints, status: TailscaleEndpointsStatus
+    ) -> TailscaleEndpoints:
+        """Return the resource as the next pass reads it."""
+        return resource.model_copy(update={"status": status})
+
+    def with_verdicts(
+        self, status: TailscaleEndpointsStatus, **verdicts: str
+    ) -> TailscaleEndpointsStatus:
+        """Give entries a verdict, as a prober would, by the name with ``_`` for ``-``."""
+        document = status.model_dump(by_alias=True)
+        for entry in document["endpoints"]:
+            entry["status"] = verdicts.get(entry["name"].replace("-", "_"), entry["status"])
+        return TailscaleEndpointsStatus.model_validate(document)
+
+    def said(self, status: TailscaleEndpointsStatus, condition: str) -> tuple[str, str]:
+        """Return the status and the reason of the one condition of this type."""
+        (found,) = [c for c in status.conditions if c.type == condition]
+        return found.status, found.reason
+
+    def message(self, status: TailscaleEndpointsStatus, condition: str) -> str:
+        """Return the sentence of a condition."""
+        return next(c.message for c in status.conditions if c.type == condition)
 
 
 @pytest.fixture(name="make")
