@@ -24,8 +24,11 @@ API, WEB = Key("default", "api"), Key("default", "web")
 POLICY = TailnetPolicy("company.ts.net", ("company.ts.net",), grammar=TagGrammar(["service-type"]))
 
 
+SELECTED = [{"key": "env", "operator": "In", "values": ["production"]}]
+
+
 class CountingStore(DirectoryStore):
-    """A directory that counts how often children are read and statuses written."""
+    """A directory that counts how often children are read."""
 
     def __init__(self, manifests: list[Path], out: Path) -> None:
         super().__init__(manifests, out)
@@ -52,20 +55,29 @@ class World:
 
     def write(self, name: str, service_type: str, **spec: Any) -> None:
         selectors = [
-            {"key": "env", "operator": "In", "values": ["production"]},
+            *SELECTED,
             {"key": "service-type", "operator": "In", "values": [service_type]},
         ]
-        spec = {
-            "tailnet": "company.ts.net",
-            "tagSelectors": selectors,
-            "discovery": {"ports": [{"name": "http", "port": 80}]},
-            **spec,
+        discovery = {"ports": [{"name": "http", "port": 80}]}
+        self._write(name, {"tagSelectors": selectors, "discovery": discovery, **spec})
+
+    def write_static(self, name: str) -> None:
+        """Write a resource with one static endpoint and nothing else."""
+        endpoint = {
+            "name": "a",
+            "tailscaleIP": "100.84.12.1",
+            "tailscaleFQDN": "a.company.ts.net",
+            "port": 80,
+            "protocol": "TCP",
         }
+        self._write(name, {"endpoints": [endpoint]})
+
+    def _write(self, name: str, spec: dict[str, Any]) -> None:
         document = {
             "apiVersion": "gateway.tailscale.com/v1alpha1",
             "kind": "TailscaleEndpoints",
             "metadata": {"name": name, "namespace": "default"},
-            "spec": spec,
+            "spec": {"tailnet": "company.ts.net", **spec},
         }
         (self.manifests / f"{name}.yaml").write_text(yaml.safe_dump(document))
 
@@ -141,6 +153,19 @@ async def test_an_edit_is_planned_again(world: World) -> None:
         ("create", "Service"),
     ]
     assert made.resource.metadata.generation == 2
+
+
+async def test_an_edit_that_selects_the_same_is_acknowledged(world: World) -> None:
+    await world.turn(API)
+    before = world.files()
+    values = [{"key": "service-type", "operator": "In", "values": ["web", "none"]}]
+    world.write("api", "web", tagSelectors=[*SELECTED, *values])
+    (made,) = await world.turn(API)
+    assert made is not None
+    assert made.changes == ()
+    after = world.files()
+    assert yaml.safe_load(after["status.yaml"])["status"]["observedGeneration"] == 2
+    assert after["endpointslices.yaml"] == before["endpointslices.yaml"]
 
 
 async def test_forget_repairs_what_somebody_edited(world: World) -> None:
@@ -219,18 +244,8 @@ async def test_mode_observe_of_the_instance_writes_only_the_status(tmp_path: Pat
 
 
 async def test_without_a_verified_list_only_static_endpoints_are_planned(world: World) -> None:
-    static = {
-        "name": "a",
-        "tailscaleIP": "100.84.12.1",
-        "tailscaleFQDN": "a.company.ts.net",
-        "port": 80,
-        "protocol": "TCP",
-    }
     world.body = {"devices": []}
-    world.write("web", "web", tagSelectors=[], endpoints=[static])
-    text = yaml.safe_load((world.manifests / "web.yaml").read_text())
-    del text["spec"]["tagSelectors"], text["spec"]["discovery"]
-    (world.manifests / "web.yaml").write_text(yaml.safe_dump(text))
+    world.write_static("web")
     selecting, fixed = await world.turn(API, WEB)
     assert selecting is not None
     assert fixed is not None
@@ -242,7 +257,7 @@ async def test_without_a_verified_list_only_static_endpoints_are_planned(world: 
 async def test_with_grants_static_endpoints_wait_for_the_list_too(world: World) -> None:
     world.source.policy = replace(POLICY, grants=(GrantRule(tags=("tag:env-*",)),))
     world.body = {"devices": []}
-    world.write("api", "web", endpoints=[], tagSelectors=[{"key": "a", "operator": "Exists"}])
+    world.write_static("api")
     (made,) = await world.turn(API)
     assert made is not None
     assert made.observed.sync is Sync.NO_DEVICE_LIST

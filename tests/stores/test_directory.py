@@ -43,6 +43,20 @@ def test_a_new_resource_has_a_uid_of_its_name_and_generation_1(manifests: Path, 
     assert first.metadata.uid == "88293dce-36c1-5b41-82ee-bb264dca3f8f"
 
 
+async def test_the_last_status_is_the_one_that_was_flushed(manifests: Path, out: Path) -> None:
+    resource = (await reported(manifests, out)).get(API)
+    assert resource is not None
+    assert resource.status == STATUS
+
+
+async def test_a_file_whose_content_stays_is_not_written(manifests: Path, out: Path) -> None:
+    store = await reported(manifests, out)
+    before = (out / "default/api/status.yaml").stat()
+    await store.report(API, STATUS)
+    await store.flush()
+    assert (out / "default/api/status.yaml").stat() == before
+
+
 async def test_a_restart_continues_from_the_status_on_disk(manifests: Path, out: Path) -> None:
     await reported(manifests, out)
     again = opened(manifests, out).get(API)
@@ -124,6 +138,7 @@ async def test_a_last_state_that_can_not_be_read_holds_up_the_edit_until_it_can(
     assert [record.message for record in caplog.records] == ["manifest not taken"]
     held = store.get(API)
     assert held is not None
+    assert store.keys() == {API, WEB}
     assert held.spec.tag_selectors[0].values == ("production",)
     path.write_bytes(whole)
     assert store.refresh() == {API}

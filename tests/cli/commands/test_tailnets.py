@@ -1,6 +1,5 @@
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,10 +238,11 @@ async def test_nothing_configured_says_what_to_set(
     assert "TS_API_CLIENT_ID" in done.err
 
 
-async def test_denied_networks_hold_for_an_unconfigured_inventory(
-    place: Place, program: Program, tmp_path: Path
+@pytest.mark.parametrize("more", ["", ", tailnets: [{name: company.ts.net}]"])
+async def test_denied_networks_hold_for_an_inventory_too(
+    place: Place, program: Program, more: str
 ) -> None:
-    place.configure("deniedCIDRs: [100.84.12.0/30]\n")
+    place.configure(f"{{deniedCIDRs: [100.84.12.0/30]{more}}}")
     place.write("api", tagSelectors=[{"key": "team", "operator": "In", "values": ["payments"]}])
     done = await program("sync", *place.standalone, "--inventory", str(FLEET))
     assert done.code == 0
