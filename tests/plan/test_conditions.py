@@ -66,6 +66,10 @@ def test_discovery_without_any_named_port_is_accepted_with_a_warning(make: Any) 
     status = report(resource, make.synced(make.resolved(resource, make.device(1))), NOW)
 
     assert make.said(status, "Accepted") == ("True", "DefaultPort")
+    assert make.message(status, "Accepted") == (
+        "Discovered devices get port 80/HTTP, since discovery.ports is empty; declare the real "
+        "port, or tag devices tag:port-N."
+    )
 
 
 def test_collisions_and_refusals_stand_in_accepted(make: Any) -> None:
@@ -143,9 +147,12 @@ def test_foreign_endpoints_are_a_warning_in_a_true_condition(make: Any) -> None:
     resource = make.resource()
     observed = make.synced(make.resolved(resource, make.device(1)), foreign_endpoints=True)
 
-    assert make.said(report(resource, observed, NOW), "EndpointsSynced") == (
-        "True",
-        "ForeignEndpoints",
+    status = report(resource, observed, NOW)
+
+    assert make.said(status, "EndpointsSynced") == ("True", "ForeignEndpoints")
+    assert make.message(status, "EndpointsSynced") == (
+        "1 endpoint in 1 EndpointSlice. "
+        "The Service has a selector, so that endpoints of others join them."
     )
 
 
@@ -236,3 +243,42 @@ def test_all_passing_checks_are_healthy(make: Any) -> None:
 
     assert make.said(status, "Healthy") == ("True", "Healthy")
     assert make.message(status, "Ready") == "All endpoints are configured and healthy"
+
+
+def test_a_resource_without_a_fault_is_called_valid(make: Any) -> None:
+    resource = make.resource(discovery=CHECKED)
+    status = report(resource, make.synced(make.resolved(resource, make.device(1))), NOW)
+
+    assert make.said(status, "Accepted") == ("True", "Accepted")
+    assert make.message(status, "Accepted") == "The resource is valid."
+
+
+def test_warnings_and_offline_counts_stand_through_an_outage(make: Any) -> None:
+    resource = make.resource()
+    device = make.device(1, connected_to_control=False)
+    before = report(resource, make.synced(make.resolved(resource, device)), NOW)
+    outage = Observed(STALE, Sync.NO_DEVICE_LIST)
+    after = report(make.with_status(resource, before), outage, LATER)
+
+    assert make.said(after, "Accepted") == ("True", "DefaultPort")
+    assert "calls 1 of them offline" in make.message(after, "Healthy")
+
+
+def test_who_selected_nothing_before_an_outage_has_no_endpoint_in_it(make: Any) -> None:
+    resource = make.resource()
+    before = report(resource, make.synced(make.resolved(resource)), NOW)
+    outage = Observed(STALE, Sync.NO_DEVICE_LIST)
+    after = report(make.with_status(resource, before), outage, LATER)
+
+    assert make.said(after, "Ready") == ("False", "NoEndpoints")
+
+
+def test_of_unhealthy_addresses_it_is_said_how_many(make: Any) -> None:
+    resource = make.resource(discovery=CHECKED)
+    resolution = make.resolved(resource, make.device(1), make.device(2))
+    probed = make.with_verdicts(report(resource, make.synced(resolution), NOW), api_1="Unhealthy")
+    observed = make.synced(resolution, ready={("100.64.0.1", "http"): False})
+    status = report(make.with_status(resource, probed), observed, LATER)
+
+    for condition in ("Healthy", "Ready"):
+        assert make.message(status, condition) == "1 of 2 addresses fail their health check."

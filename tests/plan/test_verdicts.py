@@ -148,3 +148,21 @@ def test_unhealthy_entries_survive_the_cut(make: Any) -> None:
 
     assert status.endpoints[0] == kept
     assert (len(status.endpoints), status.truncated) == (256, True)
+
+
+def test_an_unchecked_port_does_not_keep_a_name_from_being_healthy(make: Any) -> None:
+    ports = [*CHECKED["ports"], {"name": "ops", "port": 81, "protocol": "TCP"}]
+    resource = make.resource(discovery={"ports": ports})
+    resolution = make.resolved(resource, make.device(1))
+    first = report(resource, make.synced(resolution), NOW)
+    entries = tuple(
+        entry.model_copy(update={"status": EndpointVerdict.HEALTHY})
+        if entry.status == "Unknown"
+        else entry
+        for entry in first.endpoints
+    )
+    before = make.with_status(resource, first.model_copy(update={"endpoints": entries}))
+    status = report(before, make.synced(resolution), LATER)
+
+    assert [e.status for e in status.endpoints] == ["Healthy", "Unchecked"]
+    assert status.healthy_endpoints == 1
