@@ -18,6 +18,8 @@ DEFAULT_PORT = (
     "or tag devices tag:port-N"
 )
 NO_CHECKS = "NoChecks"
+MAX_COLLISIONS = 5
+"""Collisions that are spelled out; a condition's message holds at most 32768 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,9 @@ def _accepted(observed: Observed) -> Saying:
     if observed.rejection is not None:
         return Saying("Accepted", "False", observed.rejection.reason, observed.rejection.message)
     resolution = observed.resolution or Resolution()
-    warnings = [*resolution.collisions]
+    warnings = [*resolution.collisions[:MAX_COLLISIONS]]
+    if len(resolution.collisions) > MAX_COLLISIONS:
+        warnings.append(f"{len(resolution.collisions) - MAX_COLLISIONS} more names are taken")
     reason = "NameCollision" if warnings else "Accepted"
     if resolution.refused:
         counts = Counter(refused.exclusion for refused in resolution.refused)

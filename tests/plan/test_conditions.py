@@ -282,3 +282,11 @@ def test_of_unhealthy_addresses_it_is_said_how_many(make: Any) -> None:
 
     for condition in ("Healthy", "Ready"):
         assert make.message(status, condition) == "1 of 2 addresses fail their health check."
+
+
+@pytest.mark.parametrize(("collisions", "rest"), [(5, ""), (1000, "; 995 more names are taken")])
+def test_a_thousand_collisions_fit_into_a_message(make: Any, collisions: int, rest: str) -> None:
+    taken = tuple(f"name {'a' * 63}-{n} is taken" for n in range(collisions))
+    status = report(make.resource(), make.synced(Resolution(collisions=taken)), NOW)
+
+    assert make.message(status, "Accepted") == f"{'; '.join(taken[:5])}{rest}."
