@@ -5,7 +5,7 @@ A name comes from ``discovery.ports`` where one declares the same transport and 
 carry the name with the number that the device really listens on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from discovery.plan.ports import Port, Transport
@@ -59,8 +59,8 @@ class PortTable:
         Such a tag counts only where at most one port is declared and exactly one such tag is there,
         so that it can mean one thing only.
         """
-        numbers = sorted(self.grammar.values_of("port", tags))
-        protocols = sorted(self.grammar.values_of("protocol", tags))
+        numbers = self.grammar.values_of("port", tags)
+        protocols = self.grammar.values_of("protocol", tags)
         if not numbers and not protocols:
             return DevicePorts(self.declared, by_default=self.is_default)
         if len(self.declared) > 1:
@@ -144,13 +144,13 @@ def _service_ports(ports: Iterable[Port]) -> tuple[Port, ...]:
     return tuple(sorted(by_name.values()))
 
 
-def _tagged_number(numbers: list[str], ignored: list[str]) -> int | None:
+def _tagged_number(numbers: Collection[str], ignored: list[str]) -> int | None:
     if not numbers:
         return None
     if len(numbers) > 1:
         ignored.append(f"tag:port-* ignored, since the device has {len(numbers)} of them")
         return None
-    text = numbers[0]
+    (text,) = numbers
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= len("65535") else 0
     if not 1 <= number <= MAX_PORT:
         ignored.append(f"tag:port-{text} ignored, since it is not a port from 1 to {MAX_PORT}")
@@ -158,20 +158,21 @@ def _tagged_number(numbers: list[str], ignored: list[str]) -> int | None:
     return number
 
 
-def _with_protocol(port: Port, protocols: list[str], ignored: list[str]) -> Port:
+def _with_protocol(port: Port, protocols: Collection[str], ignored: list[str]) -> Port:
     if not protocols:
         return port
     if len(protocols) > 1:
         ignored.append(f"tag:protocol-* ignored, since the device has {len(protocols)} of them")
         return port
-    protocol = _PROTOCOLS_BY_TAG.get(protocols[0].lower())
+    (text,) = protocols
+    protocol = _PROTOCOLS_BY_TAG.get(text.lower())
     if protocol is None:
         known = ", ".join(sorted(_PROTOCOLS_BY_TAG))
-        ignored.append(f"tag:protocol-{protocols[0]} ignored, since it is none of {known}")
+        ignored.append(f"tag:protocol-{text} ignored, since it is none of {known}")
         return port
     if transport_of(protocol) is not port.transport:
         ignored.append(
-            f"tag:protocol-{protocols[0]} ignored, since port {port.name} is {port.transport}: "
+            f"tag:protocol-{text} ignored, since port {port.name} is {port.transport}: "
             "a Service port has one transport"
         )
         return port

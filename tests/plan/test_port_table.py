@@ -66,6 +66,13 @@ def test_where_app_protocols_of_a_name_differ_the_service_has_none(make: Any) ->
     assert port_table(spec, GRAMMAR).service == (Port("tcp-443", 443, Transport.TCP, ""),)
 
 
+def test_a_resource_that_discovers_nothing_has_no_default_port(make: Any) -> None:
+    table = port_table(make.resource(endpoints=[make.static("a", "100.64.0.1", 80)]).spec, GRAMMAR)
+
+    assert [port.name for port in table.service] == ["tcp-80"]
+    assert table.of_device(("tag:env-production",)).ports == ()
+
+
 def test_two_names_on_one_number_are_a_conflict(make: Any) -> None:
     spec = make.resource(
         discovery=declared(
@@ -139,6 +146,7 @@ def test_with_two_declared_ports_such_tags_are_ignored_and_named(make: Any) -> N
     found = port_table(spec, GRAMMAR).of_device(("tag:port-9", "tag:protocol-grpc"))
 
     assert [port.number for port in found.ports] == [80, 81]
+    assert not found.by_default
     assert found.ignored == (
         "tag:port-* ignored, since discovery.ports declares 2 ports",
         "tag:protocol-* ignored, since discovery.ports declares 2 ports",
