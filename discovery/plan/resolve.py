@@ -141,7 +141,7 @@ def _granted(
     families = {6 if f == "IPv6" else 4 for f in resource.spec.discovery.address_families}
     granted = []
     refused = []
-    for device in sorted(matched, key=lambda d: d.node_id):
+    for device in matched:
         if not policy.grants_device(resource.key.namespace, device.tags):
             refused.append(Refused(device.name, device.node_id, Exclusion.NOT_GRANTED))
             continue
@@ -210,7 +210,7 @@ def _without_taken(
             if (address, port.number, port.transport) in taken
         }
         if lost:
-            detail = ", ".join(f"{p.number} is {name}'s" for p, name in sorted(lost.items()))
+            detail = ", ".join(f"{p.number} is {name}'s" for p, name in lost.items())
             refused.append(Refused(endpoint.fqdn, endpoint.node_id, Exclusion.SAME_ADDRESS, detail))
         remaining = tuple(port for port in endpoint.ports if port not in lost)
         if remaining:

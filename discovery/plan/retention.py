@@ -29,7 +29,7 @@ def held_nodes(
     unreadable = [entry for entry in unknown if entry.node_id is None]
     if unreadable:
         return {node for node in nodes if node not in listed or node in excluded}
-    return nodes & {entry.node_id for entry in unknown if entry.node_id}
+    return nodes & {entry.node_id for entry in unknown}
 
 
 def held_endpoints(

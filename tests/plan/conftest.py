@@ -92,6 +92,6 @@ class Make:
         return next(c.message for c in status.conditions if c.type == condition)
 
 
-@pytest.fixture(name="make")
+@pytest.fixture(name="make", scope="session")
 def make_values() -> Make:
     return Make()

@@ -116,6 +116,8 @@ def test_declared_ports_of_a_resource_that_discovers_nothing_are_only_names(make
         (("tag:port-0",), HTTP, "not a port from 1 to 65535"),
         (("tag:port-99999",), HTTP, "not a port from 1 to 65535"),
         (("tag:port-web",), HTTP, "not a port from 1 to 65535"),
+        (("tag:port-\u00b2",), HTTP, "not a port from 1 to 65535"),
+        (("tag:port-\u0663",), HTTP, "not a port from 1 to 65535"),
         (("tag:port-" + "9" * 9000,), HTTP, "not a port from 1 to 65535"),
         (("tag:protocol-tcp", "tag:protocol-tls"), HTTP, "the device has 2 of them"),
         (("tag:protocol-smtp",), HTTP, "since it is none of grpc, http, https, tcp, tls, udp"),
@@ -230,3 +232,23 @@ def test_a_port_tag_and_a_protocol_tag_count_together(make: Any) -> None:
     )
 
     assert found.ports == (Port("http", 9090, Transport.TCP, "kubernetes.io/h2c"),)
+
+
+def test_the_order_in_a_spec_is_irrelevant(make: Any) -> None:
+    ports = [{"name": n, "port": p, "protocol": "TCP"} for n, p in (("b", 80), ("a", 81))]
+    static = [make.static("x", "100.64.0.1", 90), make.static("y", "100.64.0.1", 70)]
+    tables = [
+        port_table(
+            make.resource(
+                endpoints=endpoints,
+                tagSelectors=[{"key": "env", "operator": "Exists"}],
+                discovery={"ports": order},
+            ).spec,
+            GRAMMAR,
+        )
+        for order, endpoints in ((ports, static), (ports[::-1], static[::-1]))
+    ]
+
+    assert tables[0] == tables[1]
+    assert [port.name for port in tables[0].declared] == ["a", "b"]
+    assert [port.name for port in tables[0].service] == ["a", "b", "tcp-70", "tcp-90"]

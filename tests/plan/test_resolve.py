@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from discovery.plan.endpoints import Endpoint, Source
 from discovery.plan.gate import Exclusion
 from discovery.plan.policy import GrantRule, TailnetPolicy
-from discovery.plan.ports import Port
 from discovery.plan.resolve import Candidates, resolve
 from discovery.tailnet import Device
-from discovery.v1alpha1 import TailscaleEndpoints
 
 POLICY = TailnetPolicy("company.ts.net", ("company.ts.net",))
 
@@ -118,18 +116,12 @@ def test_grants_hold_for_static_addresses_and_devices_alike(make: Any) -> None:
     found = resolve(resource, Candidates((owned, other), by_address), policy)
 
     assert names(found.endpoints) == ["api-1", "mine"]
-    assert {r.name for r in found.refused} == {"theirs", "unknown", "api-2.company.ts.net"}
+    assert [(r.name, r.node_id) for r in found.refused] == [
+        ("api-2.company.ts.net", "n2"),
+        ("theirs", "n2"),
+        ("unknown", ""),
+    ]
     assert {r.exclusion for r in found.refused} == {Exclusion.NOT_GRANTED}
-
-
-def test_an_endpoint_that_is_held_keeps_its_name(make: Any) -> None:
-    held = Endpoint(
-        "api-1", Source.TAG_SELECTOR, "nOld", "", (ip_address("100.64.0.50"),), (Port("http", 80),)
-    )
-    found = resolve(make.resource(), Candidates((make.device(1),), held=(held,)), POLICY)
-
-    assert [e.node_id for e in found.endpoints if e.name == "api-1"] == ["nOld"]
-    assert len(found.endpoints) == 2
 
 
 def test_a_declared_port_is_no_default(make: Any) -> None:
@@ -140,6 +132,12 @@ def test_a_declared_port_is_no_default(make: Any) -> None:
     assert not resolve(resource, Candidates((make.device(1),)), POLICY).uses_default_port
 
 
+def test_one_device_without_a_port_tag_is_enough_for_the_default(make: Any) -> None:
+    tagged = make.device(2, "tag:env-production", "tag:port-9090")
+
+    assert resolve(make.resource(), Candidates((make.device(1), tagged)), POLICY).uses_default_port
+
+
 def test_an_ignored_port_tag_is_told_with_the_endpoints_name(make: Any) -> None:
     device = make.device(1, "tag:env-production", "tag:port-x")
     found = resolve(make.resource(), Candidates((device,)), POLICY)
@@ -147,65 +145,6 @@ def test_an_ignored_port_tag_is_told_with_the_endpoints_name(make: Any) -> None:
     assert found.ignored_tags == (
         "api-1: tag:port-x ignored, since it is not a port from 1 to 65535",
     )
-
-
-def held(name: str, node_id: str, address: str) -> Endpoint:
-    return Endpoint(
-        name,
-        Source.TAG_SELECTOR,
-        node_id,
-        "",
-        (ip_address(address),),
-        (Port("http", 80),),
-        held=True,
-    )
-
-
-def test_a_held_endpoint_whose_address_is_another_devices_now_goes(make: Any) -> None:
-    stranger = make.device(7, "tag:other", addresses=("100.64.0.50",))
-    candidates = Candidates(
-        by_address={"100.64.0.50": stranger},
-        held=(held("api-1", "n1", "100.64.0.50"), held("api-2", "n2", "100.64.0.51")),
-    )
-
-    assert names(resolve(make.resource(), candidates, POLICY).endpoints) == ["api-2"]
-
-
-def test_a_held_endpoint_stays_while_its_address_is_its_own(make: Any) -> None:
-    own = make.device(1, addresses=("100.64.0.50",), authorized=False)
-    candidates = Candidates(
-        by_address={"100.64.0.50": own}, held=(held("api-1", "n1", "100.64.0.50"),)
-    )
-
-    assert names(resolve(make.resource(), candidates, POLICY).endpoints) == ["api-1"]
-
-
-def test_a_held_endpoint_gives_its_name_to_a_static_one(make: Any) -> None:
-    resource = make.resource(
-        endpoints=[make.static("api", "100.64.0.99", 80)],
-        tagSelectors=[{"key": "env", "operator": "Exists"}],
-    )
-    kept = (held("api", "n2", "100.64.0.50"), held("api-0480a93d", "n9", "100.64.0.51"))
-    found = resolve(resource, Candidates(held=kept), POLICY)
-
-    assert [(e.name, e.node_id) for e in found.endpoints] == [
-        ("api", ""),
-        ("api-0480a93d", "n9"),
-        ("api-49a7796a", "n2"),
-    ]
-    assert found.collisions == (
-        "name 'api' is taken by a static endpoint: device n2 is 'api-49a7796a'",
-    )
-
-
-def test_a_static_place_is_not_a_held_endpoints_any_more(make: Any) -> None:
-    resource = make.resource(
-        endpoints=[make.static("pinned", "100.64.0.50", 80)],
-        tagSelectors=[{"key": "env", "operator": "Exists"}],
-    )
-    found = resolve(resource, Candidates(held=(held("api-1", "n1", "100.64.0.50"),)), POLICY)
-
-    assert names(found.endpoints) == ["pinned"]
 
 
 def test_static_takes_a_port_and_leaves_the_device_the_others(make: Any) -> None:
@@ -261,37 +200,40 @@ def test_a_denied_address_of_a_device_is_not_used(make: Any) -> None:
     assert found.addresses == (ip_address("fd7a:115c:a1e0::1"),)
 
 
+def labelled(number: int, label: str, *tags: str, address: str = "") -> Device:
+    return Device(
+        node_id=f"n{number}",
+        name=f"{label}.company.ts.net",
+        addresses=(address or f"100.64.1.{number}",),
+        tags=tags,
+    )
+
+
 devices = st.lists(
     st.builds(
-        lambda number, label: Device(
-            node_id=f"n{number}",
-            name=f"{label}.company.ts.net",
-            addresses=(f"100.64.1.{number}",),
-            tags=("tag:env-production",),
-        ),
+        labelled,
         st.integers(1, 40),
         st.sampled_from(["api", "db", "API", ""]),
+        st.sampled_from(["tag:env-production", "tag:other"]),
+        st.sampled_from(["tag:port-81", "tag:port-x", "tag:protocol-y", "tag:a"]),
+        address=st.sampled_from(["", "", "100.64.0.99", "fd7a:115c:a1e0::1"]),
     ),
     unique_by=lambda device: device.node_id,
 )
 
 
-@given(devices, st.randoms(use_true_random=False))
-def test_the_order_of_devices_is_irrelevant(found: list[Device], random: Any) -> None:
-    resource = TailscaleEndpoints.model_validate(
-        {
-            "apiVersion": "gateway.tailscale.com/v1alpha1",
-            "kind": "TailscaleEndpoints",
-            "metadata": {"name": "api"},
-            "spec": {
-                "tailnet": "company.ts.net",
-                "tagSelectors": [{"key": "env", "operator": "Exists"}],
-            },
-        }
+@given(found=devices, random=st.randoms(use_true_random=False))
+def test_the_order_of_devices_is_irrelevant(make: Any, found: list[Device], random: Any) -> None:
+    policy = TailnetPolicy("company.ts.net", grants=(GrantRule(tags=("tag:env-*",)),))
+    resource = make.resource(
+        endpoints=[make.static("db", "100.64.0.99", 80)],
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
     )
+    owned = labelled(50, "db", "tag:env-production", address="100.64.0.99")
+    by_address = {"100.64.0.99": owned}
     shuffled = list(found)
     random.shuffle(shuffled)
 
-    assert resolve(resource, Candidates(found), POLICY) == resolve(
-        resource, Candidates(shuffled), POLICY
+    assert resolve(resource, Candidates(found, by_address), policy) == resolve(
+        resource, Candidates(shuffled, by_address), policy
     )

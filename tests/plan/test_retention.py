@@ -91,7 +91,7 @@ def test_a_held_endpoint_keeps_its_own_port_number_whatever_is_declared() -> Non
 
 
 def test_held_endpoints_come_by_name_whatever_the_order_of_slices() -> None:
-    current = slices(endpoint(3), endpoint(1), endpoint(2))
+    current = [held for number in (3, 1, 2) for held in slices(endpoint(number))]
     nodes = {"n1", "n2", "n3"}
 
     assert [e.name for e in held_endpoints(current, nodes, [])] == ["api-1", "api-2", "api-3"]
