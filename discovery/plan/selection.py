@@ -64,7 +64,7 @@ class Selection:
             for address in self._addresses_of.pop(key, ()):
                 self._static[address].discard(key)
             selectors[key] = spec.selector if spec else None
-            if spec is not None and spec.endpoints:
+            if spec is not None:
                 self._addresses_of[key] = tuple(e.tailscale_ip for e in spec.endpoints)
                 for address in self._addresses_of[key]:
                     self._static.setdefault(address, set()).add(key)

@@ -159,7 +159,7 @@ def test_an_address_that_two_devices_claim_is_the_lower_nodes(make: Any) -> None
 def test_only_the_next_key_to_expire_is_waited_for(make: Any) -> None:
     soon = make.device(1, expires=NOW + timedelta(minutes=1))
     later = make.device(2, expires=NOW + timedelta(minutes=2))
-    never = make.device(3, expires=NOW + timedelta(minutes=1), key_expiry_disabled=True)
+    never = make.device(3, expires=NOW + timedelta(minutes=3), key_expiry_disabled=True)
     made = selection(soon, later, never)
     devices = [soon, later, never]
 

@@ -114,6 +114,17 @@ def test_as_many_names_inside_as_outside_is_not_most() -> None:
     )
 
 
+def test_nameless_devices_do_not_make_a_strange_list_ours() -> None:
+    assert cause(doubt(listed("a.x.net", "", ""), DOMAINS, ())) is Cause.TAILNET_MISMATCH
+
+
+def test_devices_that_never_had_tags_lack_none() -> None:
+    bare = (Device(node_id="laptop-1", name="b"), Device(node_id="laptop-2", name="c"))
+    answer = DeviceList((*listed("a").devices, *bare), (), "d")
+
+    assert doubt(answer, DOMAINS, {"n0"}) is None
+
+
 def test_what_is_shared_in_or_nameless_says_nothing_of_the_tailnet() -> None:
     own, shared = listed("a.company.ts.net"), listed("b.x.net", "c.x.net", external=True)
     nameless = listed("", "")
@@ -192,4 +203,12 @@ def test_before_the_first_list_no_list_stands() -> None:
     assert said.message == "Since 2026-11-25T11:59:00Z: it said so."
     assert freshness("t", None, None, MINUTE, NOW).message == (
         "No device list of t has been read yet."
+    )
+
+
+def test_one_failure_of_a_late_list_tells_what_failed() -> None:
+    said = freshness("t", NOW - 4 * MINUTE, outage(Cause.UNREACHABLE, 1), MINUTE, NOW)
+
+    assert said.message == (
+        "Since 2026-11-25T11:59:00Z: it said so. The last verified list stands."
     )

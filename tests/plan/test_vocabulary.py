@@ -92,3 +92,14 @@ def test_a_bare_tag_is_selected_by_its_empty_value(make: Any) -> None:
 
     assert found is not None
     assert (found.key, found.values) == ("gpu", ("",))
+
+
+def test_a_tag_shares_nothing_with_itself() -> None:
+    assert propose_keys(["tag:a-b-c", "tag:a-b-c"]) == ("a",)
+
+
+def test_keys_and_uses_are_sorted(make: Any) -> None:
+    tags = [f"tag:{letter}-x" for letter in "hgfedcba"]
+
+    assert propose_keys(tags) == tuple("abcdefgh")
+    assert [use.key for use in tag_uses([make.device(1, *tags)], TagGrammar())] == list("abcdefgh")
