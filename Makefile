@@ -38,11 +38,12 @@ run: .venv/runtime ## what your tags come to: on the bundled tailnet, or on your
 dev: .venv/dev ## the virtual environment with every tool in it
 
 .PHONY: check
-check: .venv/dev ## style, types, import contracts
+check: .venv/dev ## style, types, import contracts, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 .PHONY: goclient
 goclient: .venv/dev

@@ -11,6 +11,7 @@ import click
 
 from discovery.cli import Frame, example, pass_frame
 from discovery.cli.output import Table, emit, output_option, write
+from discovery.cli.progress import reading
 
 if TYPE_CHECKING:
     from discovery.plan.gate import Exclusion
@@ -82,7 +83,8 @@ async def _read(frame: Frame, tailnet: str | None, inventories: Sequence[Path]) 
         for source in sources:
             now = datetime.now(UTC)
             named = source.policy.tailnet
-            await source.poll(now)
+            with reading(named):
+                await source.poll(now)
             if source.error is not None:
                 raise source.error
             if source.policy.tailnet != named:

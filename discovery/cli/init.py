@@ -12,6 +12,7 @@ import click
 from discovery.cli import Frame, example, pass_frame
 from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, as_yaml, show
+from discovery.cli.progress import reading
 
 if TYPE_CHECKING:
     from discovery.cli.standalone import Outcome
@@ -72,7 +73,8 @@ async def _init(
         tailnet = settings.tailnet_named(tailnet).name or None
     async with open_sources(settings, inventories, tailnet) as sources:
         source = next(iter(sources))
-        await source.poll(datetime.now(UTC))
+        with reading(source.policy.tailnet):
+            await source.poll(datetime.now(UTC))
         if source.error is not None:
             raise source.error
         if source.outage is not None:

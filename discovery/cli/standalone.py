@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from discovery.cli.errors import CommandError, ExitCode, failure_of
+from discovery.cli.progress import reading
 from discovery.plan.changes import Change
 from discovery.reconciler import Pass, Reconciler, Sources
 from discovery.settings import Settings
@@ -85,7 +86,8 @@ async def poll_all(
     outcome = Outcome()
     await remember_nodes(store, sources)
     for source in sources:
-        await source.poll(now)
+        with reading(source.policy.tailnet):
+            await source.poll(now)
         failure = failure_to_read(source)
         if failure is not None:
             outcome.failures.append(failure)

@@ -49,17 +49,26 @@ class Patience:
 
         The waits are random and grow to 8 s; a pause the server asks for comes on top. The
         deadline also ends an attempt under way: a body that drips never runs into the time-outs
-        of single reads.
+        of single reads. Where an earlier attempt failed, that failure says more than the deadline
+        does and is raised.
         """
+        failure: TransientError | None = None
 
         async def once() -> _T:
             # tenacity awaits only what it sees to be a coroutine function, which a lambda is not.
-            return await attempt()
+            nonlocal failure
+            try:
+                return await attempt()
+            except TransientError as error:
+                failure = error
+                raise
 
         try:
             async with asyncio.timeout(self.deadline.total_seconds()):
                 return await self._retrying()(once)
         except TimeoutError as exc:
+            if failure is not None:
+                raise failure from failure.__cause__
             seconds = f"{self.deadline.total_seconds():g} s"
             raise TransientError(f"no complete answer within {seconds}", where=where) from exc
 

@@ -61,7 +61,7 @@ def load(
     ours, warnings = environment_overrides(environ)
     problems += _put(tree, ours)
     if not problems:
-        named = tree.values.get("tailnets")
+        named = bool(tree.values.get("tailnets"))
         _put(tree, tailscale_overrides(environ, tree))
         _put(tree, flags)
         problems = _nameless(tree) if named else []

@@ -87,3 +87,14 @@ async def test_an_attempt_under_way_ends_at_the_deadline(clock: Clock) -> None:
     forever = asyncio.Event()
     with pytest.raises(TransientError, match=r"no complete answer within 0\.01 s \(GET /x\)"):
         await clock.patience(0.01).call(forever.wait, where="GET /x")
+
+
+async def test_what_failed_before_says_more_than_the_deadline(clock: Clock) -> None:
+    first = transient()
+    forever = asyncio.Event()
+    attempts = iter((Failing(first), forever.wait))
+
+    with pytest.raises(TransientError) as caught:
+        await clock.patience(0.01).call(lambda: next(attempts)(), where="GET /x")
+
+    assert caught.value is first

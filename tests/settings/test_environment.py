@@ -163,6 +163,12 @@ def test_tailscales_variables_make_up_a_tailnet() -> None:
     assert ("tailnets[0].credentials.clientID", "kid", "TS_API_CLIENT_ID") in loaded.rows()
 
 
+def test_they_do_so_beside_a_file_with_an_empty_list_of_tailnets(load_text: Load) -> None:
+    (tailnet,) = load_text("tailnets: []", TS_API_KEY="hunter2").tailnets
+
+    assert tailnet.discovered
+
+
 def test_an_address_without_credentials_makes_no_tailnet() -> None:
     environ = {"TS_BASE_URL": "http://127.0.0.1:8080", "TS_TAILNET": "example.com"}
 
