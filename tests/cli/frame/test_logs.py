@@ -83,7 +83,7 @@ def test_messages_below_the_level_are_dropped(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["httpx", "apscheduler.scheduler", "uvicorn.access"])
+@pytest.mark.parametrize("name", ["httpx", "apscheduler.scheduler", "uvicorn.error"])
 def test_libraries_are_heard_from_warnings_on(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
