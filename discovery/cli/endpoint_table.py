@@ -25,7 +25,7 @@ def _rows(
     key: str, endpoint: Endpoint, terms: SelectorTerms, grammar: TagGrammar
 ) -> Iterable[tuple[str, ...]]:
     why = _why(endpoint, terms, grammar)
-    tags = ",".join(tag.removeprefix("tag:") for tag in endpoint.tags) or "-"
+    tags = ", ".join(tag.removeprefix("tag:") for tag in endpoint.tags) or "-"
     for address in endpoint.addresses:
         for port in endpoint.ports:
             number = f"{port.number}/{port.transport} ({port.name})"
