@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.output import Table, emit, output_option, write
 from discovery.cli.progress import reading
 
@@ -30,15 +30,8 @@ if TYPE_CHECKING:
     help="Only devices whose tags match, in kubectl's syntax: env=production, env!=dev, "
     "'tier in (web,api)', 'env notin (dev)', gpu, !gpu, gpu= (the bare tag).",
 )
-@click.option("--tailnet", metavar="NAME", help="The tailnet, where several are configured.")
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-)
+@options.tailnet
+@options.inventories
 @output_option("table", "wide", "json", "yaml", "name")
 @pass_frame
 def devices(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, show, write
 
@@ -27,30 +27,9 @@ if TYPE_CHECKING:
 )
 @click.argument("resource", metavar="[NAMESPACE/]NAME")
 @click.argument("device", required=False)
-@click.option(
-    "-f",
-    "--filename",
-    "manifests",
-    required=True,
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|DIR",
-    help="Manifests that hold the resource. Repeatable.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="The current state, as sync and run write it. Without it, nothing exists yet.",
-)
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-)
+@options.manifests
+@options.current_state
+@options.inventories
 @pass_frame
 def explain(
     frame: Frame,

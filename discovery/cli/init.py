@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, as_yaml, show
 from discovery.cli.progress import reading
@@ -34,15 +34,8 @@ RESOURCE_FILE = "first-resource.yaml"
     help="Folder for the two files.  [default: the current one]",
 )
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-@click.option("--tailnet", metavar="NAME", help="The tailnet, where several are configured.")
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-)
+@options.tailnet
+@options.inventories
 @pass_frame
 def init(
     frame: Frame, out: Path, tailnet: str | None, inventories: Sequence[Path], *, force: bool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import ExitCode
 from discovery.cli.output import Table, emit, output_option
 
@@ -22,30 +22,9 @@ _ACTIONS = ("create", "update", "delete")
 @click.command(
     epilog=example("plan -f my-resource.yaml", "plan -f manifests/ --out out/ -o json --exit-code")
 )
-@click.option(
-    "-f",
-    "--filename",
-    "manifests",
-    required=True,
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|DIR",
-    help="Manifests: a file, a folder with all below it, or - for standard input. Repeatable.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="The current state, as sync and run write it. Without it, nothing exists yet.",
-)
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-)
+@options.manifests
+@options.current_state
+@options.inventories
 @click.option("--exit-code", is_flag=True, help="Exit 1 when there are changes.")
 @output_option("table", "json", "yaml", "markdown")
 @pass_frame

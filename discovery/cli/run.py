@@ -7,34 +7,14 @@ from pathlib import Path
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import CommandError
 
 
 @click.command(epilog=example("run --standalone manifests/ --out out/"))
-@click.option(
-    "--standalone",
-    "manifests",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Take the resources from manifests in a folder instead of a cluster.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Folder to write to.",
-)
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file, again at each poll. Repeatable.",
-)
+@options.standalone
+@options.out
+@options.inventories
 @pass_frame
 def run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
     """Run the controller.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from discovery.cli import Frame, example, pass_frame
+from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,23 +19,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(epilog=example("sync --standalone manifests/ --out out/"))
-@click.option(
-    "--standalone",
-    "manifests",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Take the resources from manifests in a folder instead of a cluster.",
-)
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Folder to write to.")
-@click.option(
-    "--inventory",
-    "inventories",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read devices from the API's JSON body in a file (- for stdin). Repeatable.",
-)
+@options.standalone
+@options.out
+@options.inventories
 @pass_frame
 def sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> ExitCode:
     r"""Make one pass, then exit.
