@@ -118,7 +118,7 @@ class Reconciler:
             await self._store.apply(key, planned.changes)
             for change in planned.changes:
                 extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
-                log.info("written", extra={"resource": str(key), **extra})
+                log.info("write", extra={"resource": str(key), **extra})
         status = report(resource, planned.observed, now)
         wrote = planned.changes and planned.observed.sync is Sync.SYNCED
         if wrote or says_something_new(status, resource.status):

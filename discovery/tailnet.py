@@ -6,7 +6,7 @@ normalised: see :mod:`discovery.clients.devices`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -68,10 +68,6 @@ class Snapshot:
     unknown: tuple[UnknownDevice, ...]
     fetched_at: datetime
     digest: str
-
-    def age(self, now: datetime) -> timedelta:
-        """Return how long ago the list was fetched."""
-        return now - self.fetched_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Exclusion(StrEnum):
     NOT_GRANTED = "notGranted"
     ADDRESS_FAMILY = "addressFamily"
     SAME_ADDRESS = "sameAddress"
+    REASSIGNED = "reassigned"
 
 
 EXPLANATIONS: dict[Exclusion, str] = {
@@ -41,6 +42,7 @@ EXPLANATIONS: dict[Exclusion, str] = {
     Exclusion.NOT_GRANTED: "the tailnet's grants do not give the device to this namespace",
     Exclusion.ADDRESS_FAMILY: "the device has no address of the families in discovery",
     Exclusion.SAME_ADDRESS: "another endpoint has the same address and port already",
+    Exclusion.REASSIGNED: "its entry can not be read, and its address is another device's by now",
 }
 
 

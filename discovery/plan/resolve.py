@@ -40,7 +40,8 @@ def resolve(
     table = port_table(resource.spec, policy.grammar)
     static, refused_static = _static_endpoints(resource, candidates.by_address, table, policy)
     reserved = {e.name: "a static endpoint" for e in static}
-    held, renamed = _held(candidates, reserved)
+    held, strangers = _held(candidates)
+    held, renamed = _apart_from(held, reserved)
     reserved |= {e.name: f"device {e.node_id}" for e in held}
     granted, refused_devices = _granted(resource, candidates.matched, policy)
     names, collisions = assign(
@@ -61,7 +62,7 @@ def resolve(
         service_ports=table.service,
         refused=tuple(
             sorted(
-                (*refused_static, *refused_devices, *refused_twice),
+                (*refused_static, *refused_devices, *refused_twice, *strangers),
                 key=lambda r: (r.name, r.node_id, r.exclusion),
             )
         ),
@@ -157,23 +158,29 @@ def _granted(
     return granted, refused
 
 
-def _held(
-    candidates: Candidates, static: Mapping[str, str]
+def _held(candidates: Candidates) -> tuple[list[Endpoint], list[Refused]]:
+    """Return the held endpoints that may stay, and those whose address has a new owner."""
+    kept: list[Endpoint] = []
+    strangers: list[Refused] = []
+    for endpoint in candidates.held:
+        owners = [candidates.by_address.get(str(address)) for address in endpoint.addresses]
+        new = [owner.node_id for owner in owners if owner and owner.node_id != endpoint.node_id]
+        if new:
+            refused = Refused(endpoint.name, endpoint.node_id, Exclusion.REASSIGNED, new[0])
+            strangers.append(refused)
+        else:
+            kept.append(endpoint)
+    return kept, strangers
+
+
+def _apart_from(
+    held: Iterable[Endpoint], static: Mapping[str, str]
 ) -> tuple[list[Endpoint], tuple[str, ...]]:
-    """Return the held endpoints that may stay, under another name where a static one has theirs."""
-    owners = candidates.by_address
-    kept = [
-        endpoint
-        for endpoint in candidates.held
-        if all(
-            owners[text].node_id == endpoint.node_id
-            for text in map(str, endpoint.addresses)
-            if text in owners
-        )
-    ]
-    reserved = dict(static) | {e.name: f"device {e.node_id}" for e in kept if e.name not in static}
-    names, collisions = assign(((e.node_id, e.name) for e in kept if e.name in static), reserved)
-    renamed = [replace(e, name=names[e.node_id]) if e.name in static else e for e in kept]
+    """Give a held endpoint another name where a static one has its own by now."""
+    held = list(held)
+    reserved = dict(static) | {e.name: f"device {e.node_id}" for e in held if e.name not in static}
+    names, collisions = assign(((e.node_id, e.name) for e in held if e.name in static), reserved)
+    renamed = [replace(e, name=names[e.node_id]) if e.name in static else e for e in held]
     return renamed, collisions
 
 

@@ -23,7 +23,8 @@ def held_nodes(
     """Return the node IDs whose endpoints in ``current`` must stay although nothing selects them.
 
     ``listed`` are the node IDs that were read, ``excluded`` those of them that are not eligible. An
-    entry whose node ID is unreadable may be any missing device, so that list removes nothing.
+    entry whose node ID is unreadable may be any device that is missing or not eligible, so that
+    such a list removes neither; a device that was read and is not selected any more goes.
     """
     nodes = {e.node_id for s in current for e in s.endpoints if e.node_id}
     unreadable = [entry for entry in unknown if entry.node_id is None]

@@ -43,8 +43,10 @@ class LoggingSettings(Section):
 class ListenSettings(Section):
     """Where `run` listens, as `HOST:PORT`; without a host on every address."""
 
-    health: Listen = Field(ListenAddress("", 8080), description="`/healthz` and `/readyz`.")
-    metrics: Listen = Field(ListenAddress("", 9090), description="`/metrics`.")
+    health: Listen = Field(
+        ListenAddress("", 8080), description="`/healthz` and `/readyz`. Not used yet."
+    )
+    metrics: Listen = Field(ListenAddress("", 9090), description="`/metrics`. Not used yet.")
 
 
 class Settings(Section):

@@ -107,19 +107,21 @@ class Grant(Section):
 
 
 class RemovalSettings(Section):
-    """When endpoints may be removed; a resource's own `discovery.removal` wins."""
+    """When endpoints may be removed; a resource's own `discovery.removal` wins. Not used yet."""
 
     policy: RemovalPolicy = Field(
-        RemovalPolicy.CONFIRM, description="What happens to a removal over the budget."
+        RemovalPolicy.CONFIRM,
+        description="What happens to a removal over the budget. Not used yet.",
     )
     max_percent: SmallNumber = Field(
-        30, description="Budget of a resource, in percent of its endpoints (at least 3 endpoints)."
+        30,
+        description="Budget of a resource, in percent of its endpoints (at least 3). Not used yet.",
     )
     confirmations: SmallNumber = Field(
-        3, description="Lists from which a device must be missing before a larger removal."
+        3, description="Lists a device must miss before a larger removal. Not used yet."
     )
     tailnet_max_percent: SmallNumber = Field(
-        50, description="A larger loss of the whole tailnet needs every device's own 404."
+        50, description="A larger loss of a tailnet needs every device's own 404. Not used yet."
     )
 
 

@@ -159,7 +159,7 @@ class DirectoryStore:
         document = {
             **raw,
             "metadata": metadata,
-            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "status": status.to_object(),
         }
         self._stage(self._path(self._required_out(), key, STATUS_FILE), [document])
         self._reported[key] = resource.model_copy(update={"status": status})

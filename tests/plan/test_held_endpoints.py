@@ -1,7 +1,8 @@
 from ipaddress import ip_address
 from typing import Any
 
-from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.endpoints import Endpoint, Refused, Source
+from discovery.plan.gate import Exclusion
 from discovery.plan.policy import TailnetPolicy
 from discovery.plan.ports import Port
 from discovery.plan.resolve import Candidates, resolve
@@ -40,7 +41,10 @@ def test_a_held_endpoint_whose_address_is_another_devices_now_goes(make: Any) ->
         held=(held("api-1", "n1", "100.64.0.50"), held("api-2", "n2", "100.64.0.51")),
     )
 
-    assert names(resolve(make.resource(), candidates, POLICY).endpoints) == ["api-2"]
+    found = resolve(make.resource(), candidates, POLICY)
+
+    assert names(found.endpoints) == ["api-2"]
+    assert found.refused == (Refused("api-1", "n1", Exclusion.REASSIGNED, "n7"),)
 
 
 def test_a_held_endpoint_stays_while_its_address_is_its_own(make: Any) -> None:
