@@ -49,7 +49,7 @@ async def test_the_first_files_appear_and_sigterm_ends_it(place: Place, running:
     assert await running.stop() == 0
     assert place.endpoints("api") == ["api-1", "api-2", "api-3"]
     assert any(
-        "INFO    written" in line and "action=create" in line and "resource=default/api" in line
+        "INFO    write " in line and "action=create" in line and "resource=default/api" in line
         for line in running.log
     )
 
