@@ -6,19 +6,18 @@ key that failed comes back later and alone. This module is the only one that kno
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from discovery.reconciler import Reconciler, Sources
+from discovery.plan.observed import Sync
+from discovery.plan.trust import Freshness
+from discovery.planner import Pass, Sources
+from discovery.reconciler import Reconciler
 from discovery.source import Source
-from discovery.stores import StoreError
-from discovery.v1alpha1 import Key
-
-if TYPE_CHECKING:
-    from discovery.plan.trust import Freshness
+from discovery.stores import Store, StoreError
+from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
 
@@ -26,51 +25,52 @@ WORKERS = 8
 PASS_DEADLINE = timedelta(seconds=30)
 RESYNC = timedelta(minutes=10)
 EDITS = timedelta(seconds=2)
+TOGETHER = timedelta(milliseconds=20)
+CONFLICT_CHECK = timedelta(seconds=30)
 STOP_WITHIN = timedelta(seconds=1.5)
 FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(minutes=5)
 
 
-class Resources(Protocol):
-    """What the manager needs to know of resources beyond the store's own protocol."""
-
-    def refresh(self) -> set[Key]:
-        """Look for edits; return the keys of resources that came, changed or went."""
-        ...
-
-    def keys(self) -> Iterable[Key]:
-        """Return every key that has a resource or something left of one."""
-        ...
-
-    async def flush(self) -> None:
-        """Make what a pass wrote visible."""
-        ...
-
-
 class Manager:
-    """Runs until told to stop. ``clock`` returns aware UTC datetimes."""
+    """Runs until told to stop. ``clock`` returns aware UTC datetimes.
+
+    ``on_freshness`` is told when a tailnet's freshness turned, with what is said of it.
+    """
 
     def __init__(
         self,
-        resources: Resources,
+        store: Store,
         sources: Sources,
         reconciler: Reconciler,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_freshness: Callable[[str, Freshness], None] = lambda _name, _fresh: None,
     ) -> None:
-        self._resources = resources
+        self._store = store
         self._sources = sources
         self._reconciler = reconciler
         self._clock = clock
+        self._on_freshness = on_freshness
         self._pending: set[Key] = set()
         self._busy: set[Key] = set()
         self._failures: dict[Key, int] = {}
-        self._wake = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
         self._fresh: dict[str, Freshness] = {}
+
+    @property
+    def pending(self) -> int:
+        """How many resources wait for a pass."""
+        return len(self._pending)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and reconcile until ``stop`` is set; then finish what is in flight and return."""
-        self._resources.refresh()
-        self._reconciler.define(self._resources.keys())
+        self._store.refresh()
+        keys = self._store.keys()
+        self._reconciler.define(keys)
+        # Every other resource is marked by the first poll of its tailnet.
+        self._mark(key for key in keys if self._is_without_tailnet(key))
         scheduler = self._schedule()
         scheduler.start()
         workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
@@ -88,25 +88,37 @@ class Manager:
         """Poll one tailnet and mark what may have changed, or everything when freshness did."""
         touched = await source.poll(self._clock())
         name = source.policy.tailnet
-        fresh = source.freshness(self._clock())
-        if self._fresh.get(name) != fresh:
-            self._fresh[name] = fresh
-            touched = set(self._resources.keys())
-        await self._mark(touched)
+        fresh, before = source.freshness(self._clock()), self._fresh.get(name)
+        self._mark(touched)
+        if fresh == before:
+            return
+        self._fresh[name] = fresh
+        if before is not None or not fresh.fresh:
+            self._on_freshness(name, fresh)
+        within = timedelta() if before is None else source.interval
+        self._mark_spread(sorted(set(self._store.keys()) - touched), within)
+
+    def nudge(self) -> None:
+        """Look for edits very soon: what changes at about one time is taken together."""
+        if self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(TOGETHER.total_seconds(), self.look_for_edits)
 
     def look_for_edits(self) -> set[Key]:
-        """Take edits of resources into the selections; return their keys."""
-        changed = self._resources.refresh()
-        self._reconciler.define(changed)
+        """Take edits of resources into the selections, and mark them; return their keys."""
+        self._looking = None
+        changed = self._store.refresh()
+        if changed:
+            self._reconciler.define(changed)
+            for key in changed:
+                self._reconciler.forget(key)
+            self._mark(changed)
         return changed
 
     async def resync(self) -> None:
         """Plan every resource again from what is really there: drift is repaired."""
         self._reconciler.forget()
-        await self._mark(self._resources.keys())
-
-    async def _follow_edits(self) -> None:
-        await self._mark(self.look_for_edits())
+        self._mark(self._store.keys())
 
     def _schedule(self) -> AsyncIOScheduler:
         defaults = {"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
@@ -123,36 +135,56 @@ class Manager:
                 id=f"poll/{source.policy.tailnet}",
                 next_run_time=now,
             )
-        scheduler.add_job(self._follow_edits, "interval", seconds=EDITS.total_seconds(), id="edits")
+        scheduler.add_job(
+            self.look_for_edits, "interval", seconds=EDITS.total_seconds(), id="edits"
+        )
         scheduler.add_job(
             self.resync, "interval", seconds=RESYNC.total_seconds(), jitter=30, id="resync"
         )
         return scheduler
 
-    async def _mark(self, keys: Iterable[Key]) -> None:
-        async with self._wake:
-            self._pending.update(keys)
-            self._wake.notify_all()
+    def _is_without_tailnet(self, key: Key) -> bool:
+        resource = self._store.get(key)
+        if isinstance(resource, TailscaleEndpoints):
+            return self._sources.of(resource.spec.tailnet) is None
+        return True
+
+    def _mark(self, keys: Iterable[Key]) -> None:
+        self._pending.update(keys)
+        self._wake.set()
+
+    def _mark_later(self, key: Key, delay: timedelta) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(delay.total_seconds(), self._mark, (key,))
+
+    def _mark_spread(self, keys: Sequence[Key], within: timedelta) -> None:
+        """Mark keys evenly over a time: they are to say something, not to do something at once."""
+        if not within:
+            self._mark(keys)
+            return
+        for place, key in enumerate(keys):
+            self._mark_later(key, within * place / len(keys))
 
     async def _work(self) -> None:
         while True:
-            async with self._wake:
-                await self._wake.wait_for(lambda: bool(self._pending - self._busy))
-                key = min(self._pending - self._busy)
-                self._pending.discard(key)
-                self._busy.add(key)
+            while not (ready := self._pending - self._busy):
+                self._wake.clear()
+                await self._wake.wait()
+            key = min(ready)
+            self._pending.discard(key)
+            self._busy.add(key)
             try:
                 await self._pass(key)
             finally:
-                async with self._wake:
-                    self._busy.discard(key)
-                    self._wake.notify_all()
+                self._busy.discard(key)
+                self._idle.set()
+                self._wake.set()
 
     async def _pass(self, key: Key) -> None:
         try:
             async with asyncio.timeout(PASS_DEADLINE.total_seconds()):
-                await self._reconciler.reconcile(key, self._clock())
-                await self._resources.flush()
+                made = await self._reconciler.reconcile(key, self._clock())
+                await self._store.flush()
         except (StoreError, TimeoutError) as error:
             self._retry_later(key, error)
         except Exception as defect:
@@ -160,6 +192,13 @@ class Manager:
             self._retry_later(key, defect)
         else:
             self._failures.pop(key, None)
+            self._look_again(key, made)
+
+    def _look_again(self, key: Key, made: Pass | None) -> None:
+        """Come back to a resource whose Service name is a stranger's: that one is not watched."""
+        if made is not None and made.observed.sync is Sync.SERVICE_CONFLICT:
+            self._reconciler.forget(key)
+            self._mark_later(key, CONFLICT_CHECK)
 
     def _retry_later(self, key: Key, error: Exception) -> None:
         self._reconciler.forget(key)  # what it planned may not have been written
@@ -173,16 +212,16 @@ class Manager:
                 "retry": f"{delay.total_seconds():g}s",
             },
         )
-        asyncio.get_running_loop().call_later(
-            delay.total_seconds(), lambda: asyncio.ensure_future(self._mark({key}))
-        )
+        self._mark_later(key, delay)
 
     async def _drain(self, workers: list[asyncio.Task[None]]) -> None:
         """Let passes in flight end, for a bounded time, then end the workers."""
         try:
-            async with asyncio.timeout(STOP_WITHIN.total_seconds()), self._wake:
+            async with asyncio.timeout(STOP_WITHIN.total_seconds()):
                 self._pending.clear()
-                await self._wake.wait_for(lambda: not self._busy)
+                while self._busy:
+                    self._idle.clear()
+                    await self._idle.wait()
         except TimeoutError:
             log.warning("passes cut short", extra={"resources": sorted(map(str, self._busy))})
         for worker in workers:

@@ -1,80 +1,27 @@
 """One pass over one resource, readable top to bottom: gather, plan, apply, report."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address
 
-from discovery.plan.changes import Action, Change, Changes
-from discovery.plan.endpoints import Endpoint, Resolution
+from discovery.plan.announcements import announcements
 from discovery.plan.observed import Observed, Rejection, Sync
-from discovery.plan.owner import Owner, Ownership, service_ownership, slice_ownership
-from discovery.plan.port_table import PortConflictError
-from discovery.plan.ports import Port
-from discovery.plan.resolve import Candidates, resolve
-from discovery.plan.retention import held_endpoints, held_nodes
-from discovery.plan.service import ServicePlan, desired_service, diff_service
-from discovery.plan.slices import desired, diff, digest
 from discovery.plan.status import report, says_something_new
 from discovery.plan.trust import Cause, Freshness
-from discovery.source import Source
-from discovery.stores import Children, Store
-from discovery.v1alpha1 import Key, Mode, ServiceType, TailscaleEndpoints
+from discovery.planner import Pass, Planner
+from discovery.stores import Store, UnreadableResource, WriteError
+from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
 
-_LEFT = frozenset({Ownership.OURS, Ownership.ADOPTABLE})
-
-
-class Sources:
-    """The configured tailnets, found by the name that a resource gives.
-
-    A tailnet answers to its name and to every one of its domains, old and new.
-    """
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = tuple(sources)
-
-    def __iter__(self) -> Iterator[Source]:
-        return iter(self._sources)
-
-    def of(self, tailnet: str) -> Source | None:
-        """Return the source of a tailnet, or None where it is not configured."""
-        for source in self._sources:
-            if tailnet in (source.policy.tailnet, *source.policy.domains):
-                return source
-        # A tailnet known only by its credentials has no name before its first list.
-        return next((source for source in self._sources if not source.policy.tailnet), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass over a resource comes to: the changes it wants, and what it saw."""
-
-    resource: TailscaleEndpoints
-    observed: Observed
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def writes(self) -> bool:
-        """Whether the changes are to be carried out: Observe only shows them."""
-        return self.observed.sync is not Sync.OBSERVE_ONLY
-
-    @property
-    def resolution(self) -> Resolution:
-        """The endpoints and refusals; empty where nothing could be resolved."""
-        return self.observed.resolution or Resolution()
-
 
 class Reconciler:
-    """Turns resources into children of a store. ``mode`` Observe never writes any."""
+    """Turns resources into children of a store."""
 
-    def __init__(self, store: Store, sources: Sources, instance: str, mode: Mode) -> None:
+    def __init__(self, store: Store, planner: Planner) -> None:
         self._store = store
-        self._sources = sources
-        self._instance = instance
-        self._mode = mode
+        self._planner = planner
         self._settled: dict[Key, str] = {}
 
     def forget(self, key: Key | None = None) -> None:
@@ -86,192 +33,76 @@ class Reconciler:
 
     def define(self, keys: Iterable[Key]) -> None:
         """Take resources that came, changed or went into the selections of their tailnets."""
-        resources = {key: self._store.get(key) for key in keys}
-        for source in self._sources:
-            source.selection.define(
-                {
-                    key: resource.spec
-                    if resource and self._sources.of(resource.spec.tailnet) is source
-                    else None
-                    for key, resource in resources.items()
-                }
-            )
+        self._planner.define({key: self._store.get(key) for key in keys})
 
     async def reconcile(self, key: Key, now: datetime) -> Pass | None:
         """Bring one resource's children and status to what they should be at ``now``.
 
-        Returns None where the resource is gone, or where nothing that it depends on has changed
-        since its last pass. Raises StoreError; the caller flushes the store.
+        Returns None where the resource is gone or can not be read, or where nothing that it depends
+        on has changed since its last pass. Raises StoreError; the caller flushes the store.
         """
         resource = self._store.get(key)
-        if resource is None:
+        if isinstance(resource, UnreadableResource):
             self.forget(key)
-            await self._store.apply(key, self.plan_removal(key, await self._store.children(key)))
-            await self._store.remove(key)
+            await self._refuse(resource, now)
             return None
-        fingerprint = self._fingerprint(resource, now)
+        if resource is None or resource.metadata.deletion_timestamp is not None:
+            self.forget(key)
+            await self._end(key, resource)
+            return None
+        fingerprint = self._planner.fingerprint(resource, now)
         if fingerprint is not None and self._settled.get(key) == fingerprint:
             return None
         self.forget(key)
-        planned = self.plan(resource, await self._store.children(key), now)
-        if planned.writes:
-            await self._store.apply(key, planned.changes)
-            for change in planned.changes:
-                extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
-                log.info("write", extra={"resource": str(key), **extra})
-        status = report(resource, planned.observed, now)
-        wrote = planned.changes and planned.observed.sync is Sync.SYNCED
-        if wrote or says_something_new(status, resource.status):
-            await self._store.report(key, status)
+        made = self._planner.plan(resource, await self._store.children(key), now)
+        failure: WriteError | None = None
+        if made.writes:
+            try:
+                await self._write(made)
+            except WriteError as error:
+                failure = error
+                failed = replace(made.observed, sync=Sync.WRITE_FAILED, detail=f"{error}.")
+                made = replace(made, observed=failed)
+        await self._report(made, now)
+        if failure is not None:
+            raise failure
         if fingerprint is not None:
             self._settled[key] = fingerprint
-        return planned
+        return made
 
-    def plan(self, resource: TailscaleEndpoints, children: Children, now: datetime) -> Pass:
-        """Return what a pass over the resource would do; nothing is written."""
-        source = self._sources.of(resource.spec.tailnet)
-        if source is None:
-            freshness = _not_configured(resource.spec.tailnet)
-            return Pass(resource, Observed(freshness, Sync.NO_DEVICE_LIST))
-        seen = Observed(source.freshness(now), Sync.NO_DEVICE_LIST)
-        if not source.policy.admits(resource.key.namespace):
-            text = f"The grants of {source.policy.tailnet} do not name this namespace."
-            return _rejected(resource, seen, Rejection("NotGranted", text))
-        needs_list = resource.spec.selector.terms or source.policy.grants is not None
-        if source.snapshot is None and needs_list:
-            return Pass(resource, seen)
-        try:
-            resolution = resolve(resource, _candidates(resource, source, children), source.policy)
-        except PortConflictError as conflict:
-            return _rejected(resource, seen, Rejection("PortConflict", f"{conflict}."))
-        fetched_at = source.snapshot.fetched_at if source.snapshot else now
-        return self._planned(resource, children, replace(seen, resolution=resolution), fetched_at)
+    async def _write(self, made: Pass) -> None:
+        key = made.resource.key
+        await self._store.apply(key, made.groups)
+        for change in made.changes:
+            extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
+            log.info("write", extra={"resource": str(key), **extra})
 
-    def plan_removal(self, key: Key, children: Children) -> tuple[Change, ...]:
-        """Return the end of what a resource that is gone has left; what is not ours stays."""
-        owner = Owner(key.namespace, key.name, "", None, headless=True, instance=self._instance)
-        slices = [held.manifest() for held in children.slices]
-        left = [one for one in children.services if service_ownership(one, owner) in _LEFT]
-        left += [one for one in slices if slice_ownership(one, owner) in _LEFT]
-        return tuple(
-            Change(
-                Action.DELETE,
-                child["kind"],
-                key.namespace,
-                child["metadata"]["name"],
-                "The resource is gone.",
-                child,
-                None,
-            )
-            for child in left
+    async def _report(self, made: Pass, now: datetime) -> None:
+        resource = made.resource
+        status = report(resource, made.observed, now)
+        synced = made.observed.sync is Sync.SYNCED
+        if (made.changes and synced) or says_something_new(status, resource.status):
+            await self._store.report(resource.key, status)
+        for said in announcements(resource.status, status, made.changes if synced else ()):
+            self._store.announce(resource.key, said)
+
+    async def _refuse(self, resource: UnreadableResource, now: datetime) -> None:
+        """Say of a resource that slipped past an older CRD what is wrong; its children stay."""
+        seen = Observed(
+            Freshness(fresh=False, reason=Cause.NOT_READ_YET, message="The spec can not be read."),
+            Sync.NOT_ACCEPTED,
+            rejection=Rejection("Invalid", f"{resource.problem}."),
         )
+        status = report(resource, seen, now)
+        if says_something_new(status, resource.status):
+            await self._store.report(resource.key, status)
+            for said in announcements(resource.status, status, ()):
+                self._store.announce(resource.key, said)
 
-    def _fingerprint(self, resource: TailscaleEndpoints, now: datetime) -> str | None:
-        """Return a text that is equal while a resource wants the same, without a look at children.
-
-        None where children matter for that: an unreadable device keeps what it has.
-        """
-        source = self._sources.of(resource.spec.tailnet)
-        if source is None or source.snapshot is None or source.snapshot.unknown:
-            return None
-        planned = self.plan(resource, Children(), now)
-        endpoints = planned.resolution.endpoints
-        wanted = digest(desired(_owner(resource, self._instance), endpoints))
-        rest = replace(planned.observed, resolution=replace(planned.resolution, endpoints=()))
-        return f"{wanted} {resource.metadata.generation} {rest}"
-
-    def _planned(
-        self, resource: TailscaleEndpoints, children: Children, seen: Observed, fetched_at: datetime
-    ) -> Pass:
-        resolution = seen.resolution or Resolution()
-        owner = _owner(resource, self._instance)
-        service = _plan_service(owner, resolution.service_ports, children)
-        # While the Service is a stranger's no slice may carry its name, so that there is none.
-        endpoints: tuple[Endpoint, ...] = () if service.conflict else resolution.endpoints
-        ready = _ready(children)
-
-        def readiness(address: IPv4Address | IPv6Address, port: Port) -> bool:
-            return ready.get((str(address), port.name), True)
-
-        slices = diff(children.slices, desired(owner, endpoints, readiness), fetched_at)
-        changes = (*service.changes, *slices)
-        sync, detail = Sync.SYNCED, ""
-        if service.conflict:
-            sync, detail = Sync.SERVICE_CONFLICT, f"{service.conflict}."
-        if Mode.OBSERVE in (self._mode, resource.spec.mode):
-            sync, detail = Sync.OBSERVE_ONLY, _would_write(changes)
-        seen = replace(
-            seen,
-            sync=sync,
-            detail=detail,
-            slices=_slices_after(children, slices),
-            foreign_endpoints=service.has_selector,
-            ready=ready,
-        )
-        return Pass(resource, seen, changes)
-
-
-def _rejected(resource: TailscaleEndpoints, seen: Observed, rejection: Rejection) -> Pass:
-    return Pass(resource, replace(seen, sync=Sync.NOT_ACCEPTED, rejection=rejection))
-
-
-def _not_configured(tailnet: str) -> Freshness:
-    text = f"No tailnet named {tailnet} is configured; endpoints are kept as they are."
-    return Freshness(fresh=False, reason=Cause.NOT_CONFIGURED, message=text)
-
-
-def _candidates(resource: TailscaleEndpoints, source: Source, children: Children) -> Candidates:
-    selection = source.selection
-    matched = selection.matched(resource.key)
-    unknown = source.snapshot.unknown if source.snapshot else ()
-    nodes = held_nodes(children.slices, unknown, selection.devices, selection.excluded)
-    nodes -= {device.node_id for device in matched}
-    held = held_endpoints(children.slices, nodes, resource.spec.discovery.ports)
-    return Candidates(matched, selection.by_address, held)
-
-
-def _owner(resource: TailscaleEndpoints, instance: str) -> Owner:
-    return Owner(
-        namespace=resource.key.namespace,
-        name=resource.key.name,
-        uid=resource.metadata.uid,
-        service_name=resource.spec.service_name(resource.key.name),
-        headless=resource.spec.service.type is ServiceType.HEADLESS,
-        instance=instance,
-    )
-
-
-def _plan_service(owner: Owner, ports: Iterable[Port], children: Children) -> ServicePlan:
-    """Plan the wanted Service, and the end of those of ours that have another name."""
-    wanted = desired_service(owner, ports)
-    by_name = {service["metadata"]["name"]: service for service in children.services}
-    current = by_name.pop(owner.service_name, None) if owner.service_name else None
-    ends = [
-        change for left in by_name.values() for change in diff_service(left, None, owner).changes
-    ]
-    plan = diff_service(current, wanted, owner)
-    return replace(plan, changes=(*plan.changes, *ends))
-
-
-def _ready(children: Children) -> dict[tuple[str, str], bool]:
-    """Return the condition that slices carry for each address and port name."""
-    return {
-        (endpoint.address, port.name): endpoint.ready
-        for held in children.slices
-        for endpoint in held.endpoints
-        for port in held.ports
-    }
-
-
-def _slices_after(children: Children, changes: Changes) -> int:
-    before = sum(not held.deleting for held in children.slices)
-    counts = changes.counts
-    return before + counts.get(Action.CREATE, 0) - counts.get(Action.DELETE, 0)
-
-
-def _would_write(changes: Sequence[Change]) -> str:
-    if not changes:
-        return "Mode Observe: there is nothing to write."
-    counts = {action: sum(change.action is action for change in changes) for action in Action}
-    listed = ", ".join(f"{action} {number}" for action, number in counts.items() if number)
-    return f"Mode Observe: a pass would {listed} of Service and EndpointSlices."
+    async def _end(self, key: Key, resource: TailscaleEndpoints | None) -> None:
+        """Take away what a resource has that is gone or is going."""
+        children = await self._store.children(key)
+        uid = resource.metadata.uid if resource else ""
+        await self._store.apply(key, [self._planner.plan_removal(key, children, uid)])
+        if resource is None:
+            await self._store.remove(key)

@@ -89,7 +89,7 @@ async def _read(frame: Frame, tailnet: str | None, inventories: Sequence[Path]) 
 
 
 def _show(listing: _Listing, wanted: "Selector | None", form: str) -> None:
-    from discovery.cli.standalone import unread_devices  # noqa: PLC0415 - not for help
+    from discovery.cli.passes import unread_devices  # noqa: PLC0415 - not for help
     from discovery.plan.gate import exclusion  # noqa: PLC0415
 
     policy = listing.source.policy

@@ -114,7 +114,9 @@ def _of_configuration(error: BaseException) -> Failure | None:
 def _of_store(error: BaseException) -> Failure | None:
     if not _is_a(error, "discovery.stores", "StoreError"):
         return None
-    return (str(error),), ExitCode.CONFIGURATION
+    # A cluster that refuses a write says more by its own error.
+    behind = _of_api(error.__cause__) if error.__cause__ else None
+    return (str(error),), behind[1] if behind else ExitCode.CONFIGURATION
 
 
 def _of_api(error: BaseException) -> Failure | None:

@@ -13,7 +13,7 @@ from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, show, write
 
 if TYPE_CHECKING:
-    from discovery.reconciler import Pass
+    from discovery.planner import Pass
     from discovery.source import Source
     from discovery.stores.directory import DirectoryStore
     from discovery.tailnet import Device
@@ -60,13 +60,10 @@ async def _explain(
     inventories: Sequence[Path],
 ) -> str | Table:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import (  # noqa: PLC0415
-        failure_to_read,
-        new_reconciler,
-        open_store,
-        poll_all,
-    )
+    from discovery.cli.passes import failure_to_read, poll_all  # noqa: PLC0415
+    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.planner import Planner  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
@@ -76,15 +73,15 @@ async def _explain(
     if resource is None:
         raise CommandError(f"{key} has no manifest", str(out), "Name a folder that holds it.")
     async with open_sources(settings, inventories) as sources:
-        reconciler = new_reconciler(store, sources, settings)
-        await poll_all(store, sources, reconciler, datetime.now(UTC))
+        planner = Planner(sources, settings.instance, settings.mode)
+        await poll_all(store, planner, datetime.now(UTC))
         source = sources.of(resource.spec.tailnet)
         if source is None or source.snapshot is None:
             missing = f"tailnet {resource.spec.tailnet} is not configured", ExitCode.CONFIGURATION
             what, code = (failure_to_read(source) if source else None) or missing
             advice = "Without its device list nothing can be explained."
             raise CommandError(what, str(key), advice, exit_code=code)
-        made = reconciler.plan(resource, await store.children(key), datetime.now(UTC))
+        made = planner.plan(resource, await store.children(key), datetime.now(UTC))
         if device is not None:
             return "".join(f"{line}\n" for line in _one(made, source, _find(device, source)))
         rows = [_row(made, source, d) for d in sorted(source.snapshot.devices, key=_by_name)]

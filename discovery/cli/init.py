@@ -15,7 +15,7 @@ from discovery.cli.output import Table, as_yaml, show
 from discovery.cli.progress import reading
 
 if TYPE_CHECKING:
-    from discovery.cli.standalone import Outcome
+    from discovery.cli.passes import Outcome
     from discovery.settings import Settings
     from discovery.source import Source
     from discovery.tailnet import DeviceList
@@ -154,8 +154,9 @@ async def _plan_of(
     file: Path, settings: "Settings", read: "Source", grammar: "TagGrammar"
 ) -> "Outcome":
     """Plan the resource as the configuration that was written will have it."""
-    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
-    from discovery.reconciler import Sources  # noqa: PLC0415
+    from discovery.cli.passes import plan_all  # noqa: PLC0415
+    from discovery.cli.standalone import open_store  # noqa: PLC0415
+    from discovery.planner import Planner, Sources  # noqa: PLC0415
     from discovery.source import Source  # noqa: PLC0415
     from discovery.tailnet import DeviceList  # noqa: PLC0415
 
@@ -163,5 +164,5 @@ async def _plan_of(
     listed = read.listed or DeviceList((), (), "")
     sources = Sources([Source(policy, _Listed(listed), read.interval)])
     store = open_store([file], None)
-    reconciler = new_reconciler(store, sources, settings)
-    return await plan_all(store, sources, reconciler, datetime.now(UTC))
+    planner = Planner(sources, settings.instance, settings.mode)
+    return await plan_all(store, planner, datetime.now(UTC))

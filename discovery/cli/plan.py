@@ -13,7 +13,7 @@ from discovery.cli.errors import ExitCode
 from discovery.cli.output import Table, emit, output_option
 
 if TYPE_CHECKING:
-    from discovery.cli.standalone import Outcome
+    from discovery.cli.passes import Outcome
     from discovery.plan.changes import Change
 
 _ACTIONS = ("create", "update", "delete")
@@ -75,8 +75,10 @@ async def _plan(
     frame: Frame, manifests: Sequence[Path], out: Path | None, inventories: Sequence[Path]
 ) -> "Outcome":
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import new_reconciler, open_store, plan_all  # noqa: PLC0415
+    from discovery.cli.passes import plan_all  # noqa: PLC0415
+    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.planner import Planner  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
@@ -84,8 +86,8 @@ async def _plan(
     if out is None:
         click.echo("no --out: planned as if nothing existed yet", err=True)
     async with open_sources(settings, inventories) as sources:
-        reconciler = new_reconciler(store, sources, settings)
-        return await plan_all(store, sources, reconciler, datetime.now(UTC))
+        planner = Planner(sources, settings.instance, settings.mode)
+        return await plan_all(store, planner, datetime.now(UTC))
 
 
 def _changes(outcome: "Outcome") -> list["Change"]:

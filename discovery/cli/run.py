@@ -28,9 +28,12 @@ def run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -
 
 async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import new_reconciler, open_store, remember_nodes  # noqa: PLC0415
+    from discovery.cli.passes import remember_nodes  # noqa: PLC0415
+    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.manager import Manager  # noqa: PLC0415
+    from discovery.planner import Planner  # noqa: PLC0415
+    from discovery.reconciler import Reconciler  # noqa: PLC0415
 
     settings = frame.settings()
     configure(settings.logging.level, settings.logging.format)
@@ -44,5 +47,6 @@ async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[P
             raise CommandError("another process writes there", str(out), "End it, or choose --out.")
         with lock:
             await remember_nodes(store, sources)
-            reconciler = new_reconciler(store, sources, settings)
+            planner = Planner(sources, settings.instance, settings.mode)
+            reconciler = Reconciler(store, planner)
             await Manager(store, sources, reconciler).run(stop)

@@ -12,8 +12,8 @@ from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from discovery.cli.standalone import Outcome
-    from discovery.reconciler import Sources
+    from discovery.cli.passes import Outcome
+    from discovery.planner import Sources
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -42,8 +42,10 @@ def sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) 
 
 async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> ExitCode:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
-    from discovery.cli.standalone import new_reconciler, open_store, sync_all  # noqa: PLC0415
+    from discovery.cli.passes import sync_all  # noqa: PLC0415
+    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.planner import Planner  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
@@ -54,8 +56,8 @@ async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[
             click.echo(f"skipped: another process writes to {out}", err=True)
             return ExitCode.DONE
         with lock:
-            reconciler = new_reconciler(store, sources, settings)
-            outcome = await sync_all(store, sources, reconciler, datetime.now(UTC))
+            planner = Planner(sources, settings.instance, settings.mode)
+            outcome = await sync_all(store, planner, datetime.now(UTC))
         _show(outcome, sources, out)
     return outcome.exit_code()
 

@@ -57,6 +57,15 @@ class Changes:
         return len(self.gains) + len(self.losses) + len(self.deletes)
 
     @property
+    def groups(self) -> tuple[tuple[Change, ...], ...]:
+        """The writes in groups: each begins when the one before it has been answered.
+
+        The writes of one group may run side by side.
+        """
+        apart = (self.gains, *((loss,) for loss in self.losses), self.deletes)
+        return tuple(group for group in apart if group)
+
+    @property
     def counts(self) -> dict[Action, int]:
         """How many writes there are of each action; actions without a write are not in it."""
         return dict(Counter(change.action for change in self))

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
 
 from discovery.plan.conditions import NO_CHECKS, conditions, sayings
 from discovery.plan.endpoints import Endpoint, Source
 from discovery.plan.observed import Observed, Sync
 from discovery.plan.ports import Port
-from discovery.v1alpha1 import TailscaleEndpoints
+from discovery.v1alpha1 import ObjectMeta
 from discovery.v1alpha1_status import (
     Condition,
     EndpointStatus,
@@ -23,9 +24,21 @@ _COMPLETE = frozenset({Sync.SYNCED, Sync.OBSERVE_ONLY})
 _VERDICTS = frozenset({EndpointVerdict.HEALTHY, EndpointVerdict.UNHEALTHY})
 
 
-def report(
-    resource: TailscaleEndpoints, observed: Observed, now: datetime
-) -> TailscaleEndpointsStatus:
+class Reported(Protocol):
+    """A resource as far as its status goes: one whose spec can not be read has that much too."""
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Its metadata."""
+        ...
+
+    @property
+    def status(self) -> TailscaleEndpointsStatus | None:
+        """What was last said of it."""
+        ...
+
+
+def report(resource: Reported, observed: Observed, now: datetime) -> TailscaleEndpointsStatus:
     """Return the status that the resource should have after this pass.
 
     Where the resource could not be resolved, what the last status said of endpoints stands; where

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from uuid import UUID, uuid5
 
 from discovery.manifests import Manifest, Problem, load
+from discovery.plan.announcements import Announcement
 from discovery.plan.changes import Change
 from discovery.plan.slices import EndpointSlice
 from discovery.stores import Children, StoreError
@@ -129,9 +130,10 @@ class DirectoryStore:
             if endpoint.node_id
         }
 
-    async def apply(self, key: Key, changes: Sequence[Change]) -> None:
+    async def apply(self, key: Key, groups: Sequence[Sequence[Change]]) -> None:
         """Stage the files as they are after all the changes; :meth:`flush` writes them."""
         out = self._required_out()
+        changes = [change for group in groups for change in group]
         for file, kind in ((SERVICE_FILE, "Service"), (SLICES_FILE, "EndpointSlice")):
             path = self._path(out, key, file)
             of_kind = [change for change in changes if change.kind == kind]
@@ -177,6 +179,11 @@ class DirectoryStore:
         except OSError as error:
             raise _not_written(error, self._required_out()) from error
         self._resources.update(reported)
+
+    def announce(self, key: Key, said: Announcement) -> None:
+        """Log it: a folder has no events."""
+        extra = {"resource": str(key), "reason": said.reason, "note": said.note}
+        log.log(logging.WARNING if said.is_warning else logging.INFO, "announced", extra=extra)
 
     def _required_out(self) -> Path:
         if self._out is None:

@@ -13,7 +13,8 @@ from discovery import manager as manager_module
 from discovery.clients.inventory import InventoryFile
 from discovery.manager import Manager
 from discovery.plan.policy import TailnetPolicy
-from discovery.reconciler import Reconciler, Sources
+from discovery.planner import Planner, Sources
+from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import Children, StoreError
 from discovery.stores.directory import DirectoryStore
@@ -86,7 +87,7 @@ class World:
         self.source = Source(policy, InventoryFile(self.list), HOUR)
         self.store = GatedStore(self.manifests, self.out)
         sources = Sources([self.source])
-        reconciler = Reconciler(self.store, sources, "default", Mode.ENFORCE)
+        reconciler = Reconciler(self.store, Planner(sources, "default", Mode.ENFORCE))
         self.now = datetime(2026, 11, 25, 12, tzinfo=UTC)
         self.manager = Manager(self.store, sources, reconciler, lambda: self.now)
 
@@ -117,7 +118,7 @@ async def test_jobs_are_few_have_stable_ids_and_never_overlap(tmp_path: Path) ->
     world = World(tmp_path, *(f"r{number}" for number in range(20)))
     second = Source(TailnetPolicy("lab.ts.net"), InventoryFile(world.list), HOUR)
     sources = Sources([world.source, second])
-    reconciler = Reconciler(world.store, sources, "default", Mode.ENFORCE)
+    reconciler = Reconciler(world.store, Planner(sources, "default", Mode.ENFORCE))
     world.store.refresh()
     scheduler = Manager(world.store, sources, reconciler)._schedule()
     scheduler.start(paused=True)
@@ -159,7 +160,7 @@ async def test_never_two_passes_on_one_key(tmp_path: Path) -> None:
         await world.store.until(lambda: key("a") in world.store.inside and world.has("b"))
         for name in ("a", "b"):
             world.write(name, port=81)
-        await world.manager._follow_edits()
+        world.manager.look_for_edits()
         await world.store.until(lambda: world.store.passes.count(key("b")) == 2)
         assert world.store.passes.count(key("a")) == 1
         gate.set()
@@ -263,7 +264,34 @@ async def test_edits_are_taken_and_name_their_keys(tmp_path: Path) -> None:
     assert world.manager.look_for_edits() == set()
 
 
+async def pending(manager: Manager, *names: str) -> None:
+    """Wait until exactly these resources are marked, and unmark them."""
+    async with asyncio.timeout(10):
+        while manager._pending != set(map(key, names)):
+            manager._wake.clear()
+            await manager._wake.wait()
+    manager._pending.clear()
+
+
 async def test_news_of_freshness_reach_every_resource_and_no_news_none(tmp_path: Path) -> None:
+    world = World(tmp_path, "a", "b")
+    world.source.interval = timedelta(milliseconds=200)
+    world.store.refresh()
+    await world.manager.poll(world.source)
+    await pending(world.manager, "a", "b")
+    world.list.write_text(json.dumps({"devices": []}))
+    await world.manager.poll(world.source)
+    await pending(world.manager, "a", "b")
+    await world.manager.poll(world.source)
+    assert world.manager._pending == set()
+    world.list.write_text(FLEET.read_text())
+    await world.manager.poll(world.source)
+    await pending(world.manager, "a", "b")
+
+
+async def test_news_of_freshness_are_spread_over_an_interval_but_not_the_first(
+    tmp_path: Path,
+) -> None:
     world = World(tmp_path, "a", "b")
     world.store.refresh()
     await world.manager.poll(world.source)
@@ -271,13 +299,33 @@ async def test_news_of_freshness_reach_every_resource_and_no_news_none(tmp_path:
     world.manager._pending.clear()
     world.list.write_text(json.dumps({"devices": []}))
     await world.manager.poll(world.source)
-    assert world.manager._pending == {key("a"), key("b")}
-    world.manager._pending.clear()
-    await world.manager.poll(world.source)
-    assert world.manager._pending == set()
-    world.list.write_text(FLEET.read_text())
-    await world.manager.poll(world.source)
-    assert world.manager._pending == {key("a"), key("b")}
+    await pending(world.manager, "a")
+
+
+async def test_a_nudge_takes_edits_that_come_together_at_once(tmp_path: Path) -> None:
+    world = World(tmp_path, "a")
+    async with world.running():
+        await world.store.until(lambda: world.has("a"))
+        world.write("a", port=81)
+        world.manager.nudge()
+        world.write("b")
+        world.manager.nudge()
+        await world.store.until(lambda: world.has("b"))
+    assert world.store.passes == [key("a"), key("a"), key("b")]
+
+
+async def test_a_resource_of_no_configured_tailnet_is_told_so_without_a_poll(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, "a")
+    text = (world.manifests / "a.yaml").read_text()
+    (world.manifests / "b.yaml").write_text(
+        text.replace("company.ts.net", "other.ts.net").replace("name: a", "name: b")
+    )
+    world.list.unlink()
+    async with world.running():
+        await world.store.until(lambda: world.has("b"))
+    assert "NotConfigured" in (world.out / "default/b/status.yaml").read_text()
 
 
 async def test_a_refused_write_is_planned_again_from_what_is_there(

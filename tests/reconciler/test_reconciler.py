@@ -10,7 +10,8 @@ import yaml
 from discovery.clients.inventory import InventoryFile
 from discovery.plan.observed import Sync
 from discovery.plan.policy import GrantRule, TailnetPolicy
-from discovery.reconciler import Pass, Reconciler, Sources
+from discovery.planner import Pass, Planner, Sources
+from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import Children
 from discovery.stores.directory import DirectoryStore
@@ -50,7 +51,8 @@ class World:
         self.out = root / "out"
         self.source = Source(POLICY, InventoryFile(self.list), MINUTE)
         self.store = CountingStore([self.manifests], self.out)
-        self.reconciler = Reconciler(self.store, Sources([self.source]), "default", mode)
+        self.planner = Planner(Sources([self.source]), "default", mode)
+        self.reconciler = Reconciler(self.store, self.planner)
         self.now = NOW
 
     def write(self, name: str, service_type: str, **spec: Any) -> None:
@@ -228,9 +230,9 @@ async def test_only_what_is_ours_is_removed_of_a_resource_that_is_gone(world: Wo
 
 async def test_another_instances_children_stay(world: World) -> None:
     await world.turn(API)
-    other = Reconciler(world.store, Sources([world.source]), "second", Mode.ENFORCE)
+    other = Planner(Sources([world.source]), "second", Mode.ENFORCE)
     assert other.plan_removal(API, await world.store.children(API)) == ()
-    assert len(world.reconciler.plan_removal(API, await world.store.children(API))) == 2
+    assert len(world.planner.plan_removal(API, await world.store.children(API))) == 2
 
 
 async def test_mode_observe_of_the_instance_writes_only_the_status(tmp_path: Path) -> None:

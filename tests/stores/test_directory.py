@@ -180,11 +180,11 @@ async def test_what_is_left_of_a_resource_has_a_key(manifests: Path, out: Path) 
 
 async def test_changes_are_seen_only_after_a_flush(manifests: Path, out: Path) -> None:
     store = opened(manifests, out)
-    await store.apply(API, [change("b"), change("a")])
+    await store.apply(API, [[change("b"), change("a")]])
     assert await store.children(API) == Children()
     await store.flush()
     assert [one["metadata"]["name"] for one in (await store.children(API)).services] == ["a", "b"]
-    await store.apply(API, [change("a", Action.DELETE), change("b", Action.DELETE)])
+    await store.apply(API, [[change("a", Action.DELETE), change("b", Action.DELETE)]])
     await store.flush()
     assert not (out / "default").exists()
 
@@ -193,7 +193,7 @@ def test_a_flush_that_fails_forgets_what_was_staged_and_reported(
     manifests: Path, out: Path
 ) -> None:
     store = opened(manifests, out)
-    asyncio.run(store.apply(API, [change("a")]))
+    asyncio.run(store.apply(API, [[change("a")]]))
     asyncio.run(store.report(API, STATUS))
     out.write_text("a file")
     with pytest.raises(StoreError, match=r"can not write the output: Not a directory \("):
@@ -220,7 +220,7 @@ async def test_without_an_output_folder_nothing_exists_and_nothing_is_written(
     store = opened(manifests, None)
     assert store.keys() == {API}
     assert await store.children(API) == Children()
-    for attempt in (store.apply(API, [change("a")]), store.report(API, STATUS), store.remove(API)):
+    for attempt in (store.apply(API, [[change("a")]]), store.report(API, STATUS), store.remove(API)):
         with pytest.raises(StoreError, match="nothing can be written without an output folder"):
             await attempt
 

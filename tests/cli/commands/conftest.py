@@ -113,6 +113,10 @@ class Place:
         found: dict[str, Any] = next((c for c in status["conditions"] if c["type"] == kind), {})
         return found
 
+    def children(self) -> dict[str, tuple[int, int, bytes]]:
+        """Return what traffic follows: every file but the statuses."""
+        return {name: file for name, file in self.files().items() if "status" not in name}
+
     def files(self) -> dict[str, tuple[int, int, bytes]]:
         """Return every file of the output with inode, time and content; the lock is none."""
         return {

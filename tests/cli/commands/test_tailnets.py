@@ -56,7 +56,8 @@ async def test_an_unknown_tailnet_of_a_resource_does_not_stop_the_others(
     place.write("web", tailnet="nowhere.ts.net")
     done = await program("sync", *place.standalone)
     assert (done.code, place.endpoints("api")) == (6, ["api-1", "api-2", "api-3"])
-    assert not (place.out / "default" / "web").exists()
+    assert [path.name for path in (place.out / "default" / "web").iterdir()] == ["status.yaml"]
+    assert "reason: NotConfigured" in place.file("web", "status.yaml").read_text()
     assert done.err.splitlines()[0] == (
         "error: tailnet nowhere.ts.net is not configured (default/web). Configured: company.ts.net"
     )
@@ -67,10 +68,10 @@ async def test_a_tailnet_taken_from_the_configuration_keeps_what_it_wrote(
 ) -> None:
     place.write("api")
     await program("sync", *place.standalone)
-    before = place.files()
+    before = place.children()
     place.configure("tailnets: [{name: lab.ts.net, pollInterval: 1s}]")
     done = await program("sync", *place.standalone)
-    assert (done.code, place.files()) == (5, before)
+    assert (done.code, place.children()) == (5, before)
 
 
 async def test_several_tailnets_each_serve_their_resources(
@@ -195,7 +196,7 @@ async def test_an_unusable_inventory_is_one_line(
     if content is not None:
         path.write_text(content)
     done = await program("sync", *place.standalone, "--inventory", str(path))
-    assert (done.code, done.err.count("\n"), place.files()) == (code, 1, {})
+    assert (done.code, done.err.count("\n"), place.children()) == (code, 1, {})
     assert said in done.err
 
 
