@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from discovery.cli.output import Table
 from discovery.plan.endpoints import Endpoint, Source
-from discovery.reconciler import Pass
+from discovery.planner import Pass
 from tagselectors import SelectorTerms, TagGrammar
 
 HEADERS = ("RESOURCE", "ENDPOINT", "ADDRESS", "PORT", "TAGS", "WHY")

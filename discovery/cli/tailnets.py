@@ -16,7 +16,7 @@ from discovery.clients.retrying import Patience
 from discovery.clients.tailscale import TailscaleClient
 from discovery.plan.policy import GrantRule, TailnetPolicy
 from discovery.plan.trust import common_domain
-from discovery.reconciler import Sources
+from discovery.planner import Sources
 from discovery.settings import (
     ConfigError,
     ControlPlane,
