@@ -1,0 +1,297 @@
+"""Leader election by a Lease: at any moment at most one elector believes that it leads.
+
+The rules are those of :mod:`discovery.clients.kube.lease_record`. A leader trusts a renewal for the
+renew deadline, counted from before the request was sent; the others wait for the longer duration,
+counted from after they saw the record. Whatever goes wrong counts as a renewal that failed: time
+passes, and leadership ends by itself. A Lease fences nothing, so that every write asks
+:meth:`Elector.valid` just before it is sent.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from discovery.clients.errors import (
+    AuthError,
+    ConflictError,
+    NotFoundError,
+    TransientError,
+    one_line,
+)
+from discovery.clients.kube.lease_record import (
+    JITTER,
+    LeaseRecord,
+    Sighting,
+    Timing,
+    claimed,
+    released,
+    sighted,
+)
+from discovery.clients.kube.resources import LEASES
+from discovery.plan.owner import FIELD_MANAGER
+
+__all__ = ["Elector", "LeadershipLostError", "LeaseRequests", "Timing"]
+
+log = logging.getLogger(__name__)
+
+_RELEASE_ATTEMPTS: Final = 3  # a renewal that was under way may be faster, once
+
+
+class LeadershipLostError(Exception):
+    """Somebody else may lead now. The text says why, in one line."""
+
+
+class LeaseRequests(Protocol):
+    """The part of KubeClient that an election needs: one attempt of one request."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] = ...,
+        body: Any = ...,
+        timeout: float = ...,  # noqa: ASYNC109 - the client's own parameter
+    ) -> dict[str, Any]:
+        """Return the answer's object, or raise an APIError."""
+        ...
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _spread(seconds: float) -> float:
+    return seconds * (1 + JITTER * random.random())  # noqa: S311 - no secret
+
+
+@dataclass(eq=False, repr=False)
+class Elector:
+    """One candidate for one Lease. Its methods are not to be called at the same time.
+
+    ``identity`` must be new for every start of the program. ``monotonic`` counts seconds and is the
+    only clock that decides; ``now`` returns aware times for people; ``jitter`` spreads a waiter's
+    pause.
+    """
+
+    client: LeaseRequests
+    namespace: str
+    name: str
+    identity: str
+    timing: Timing = Timing()  # noqa: RUF009 - frozen
+    monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True)
+    now: Callable[[], datetime] = field(default=_utc_now, kw_only=True)
+    sleep: Callable[[float], Awaitable[Any]] = field(default=asyncio.sleep, kw_only=True)
+    jitter: Callable[[float], float] = field(default=_spread, kw_only=True)
+    acquired_at: float = field(default=-math.inf, init=False)
+    """When the lease was last acquired, in seconds of ``monotonic``, after the answer came."""
+    takeover: bool = field(default=False, init=False)
+    """Whether the lease was taken from a holder that had not released it."""
+    _valid_until: float = field(default=-math.inf, init=False)
+    _sighting: Sighting | None = field(default=None, init=False)
+    _failure: Exception | None = field(default=None, init=False)
+    _waiting_for: str = field(default="", init=False)
+
+    @property
+    def holder(self) -> str:
+        """Who held the lease when it was last looked at; empty for nobody."""
+        record = self._sighting.record if self._sighting else None
+        return record.holder if record else ""
+
+    def valid(self) -> bool:
+        """Tell whether this elector leads at this moment, whatever its other methods are doing."""
+        return self.monotonic() < self._valid_until
+
+    async def acquire(self, within: float | None = None) -> bool:
+        """Wait until the lease is held, and return True; after ``within`` seconds return False.
+
+        The seconds count from the first answer, so that a wait of one duration is long enough to
+        outlive a holder that is dead. Where the last attempt did not get an answer at all, its
+        error (APIError) is raised instead of False: nobody is known to hold the lease.
+        """
+        patience = math.inf if within is None else within
+        ends = self.monotonic() + patience
+        seen = False
+        while True:
+            begun = self.monotonic()
+            if await self._try("lease not acquired", self._attempt_limit):
+                self._acquired()
+                return True
+            if self._failure is None:
+                self._wait_for_holder()
+                ends = ends if seen else self.monotonic() + patience
+                seen = True
+            if begun >= ends:
+                if self._failure is not None:
+                    raise self._failure
+                return False
+            await self.sleep(self._pause(ends))
+
+    async def hold(self) -> None:
+        """Renew the lease for ever. Raises LeadershipLostError as soon as that has failed."""
+        while (left := self._valid_until - self.monotonic()) > 0:
+            await self.sleep(min(self.timing.retry, left))
+            left = self._valid_until - self.monotonic()
+            if left <= 0:
+                break
+            held = await self._try("lease not renewed", min(self._attempt_limit, left))
+            if not held and self._failure is None:
+                break
+        self._valid_until = -math.inf
+        why = self._why_lost()
+        log.error("leadership lost", extra={"lease": self._place, "problem": why})
+        raise LeadershipLostError(f"leadership lost: {why} (lease {self._place})")
+
+    async def release(self) -> None:
+        """Stop leading and let the next one in at once, if the lease is still ours. Never raises.
+
+        To be called when nothing is written any more.
+        """
+        self._valid_until = -math.inf
+        if self._sighting is None and self._failure is None:
+            return
+        try:
+            done = await self._bounded(self._give_up(), self._attempt_limit)
+        except Exception as error:  # noqa: BLE001 - the lease then runs out by itself
+            extra = {"lease": self._place, "problem": _text(error)}
+            log.warning("lease not released", extra=extra)
+            return
+        if done:
+            log.info("lease released", extra={"lease": self._place})
+
+    @property
+    def _attempt_limit(self) -> float:
+        """Seconds for one attempt: a connection that hangs leaves time for another."""
+        return self.timing.renew_deadline / 2
+
+    @property
+    def _place(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    async def _try(self, complaint: str, limit: float) -> bool:
+        """Return whether the lease is held now; ``_failure`` tells why that could not be learnt."""
+        try:
+            held = await self._bounded(self._attempt(limit), limit)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the lease was not renewed
+            if self._failure is None or _text(self._failure) != _text(error):
+                level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
+                log.log(level, complaint, extra={"lease": self._place, "problem": _text(error)})
+            self._failure = error
+            return False
+        self._failure = None
+        return held
+
+    async def _bounded(self, work: Awaitable[bool], limit: float) -> bool:
+        try:
+            async with asyncio.timeout(limit):
+                return await work
+        except TimeoutError as exc:
+            where = f"lease {self._place}"
+            raise TransientError(f"no answer within {limit:g} s", where=where) from exc
+
+    async def _attempt(self, limit: float) -> bool:
+        """Look at the lease, and take or renew it where that is allowed."""
+        lease = await self._read(limit)
+        record = None if lease is None else LeaseRecord.of(lease)
+        seen = self._sighting = sighted(self._sighting, record, self.identity, self.monotonic())
+        if not self._may_claim(seen):
+            self._valid_until = -math.inf
+            return False
+        begun = self.monotonic()
+        spec = claimed(record, self.identity, self.timing.duration, self.now())
+        answer = await self._write(lease, spec, limit)
+        self._valid_until = begun + self.timing.renew_deadline
+        self._sighting = sighted(seen, LeaseRecord.of(answer), self.identity, self.monotonic())
+        return self.valid()
+
+    def _may_claim(self, seen: Sighting) -> bool:
+        if seen.record is None and self.valid():
+            return True  # somebody deleted it while it was ours
+        return self.monotonic() >= seen.free_at(self.identity, self.timing.duration)
+
+    async def _give_up(self) -> bool:
+        for attempt in range(1, _RELEASE_ATTEMPTS + 1):
+            lease = await self._read(self._attempt_limit)
+            record = None if lease is None else LeaseRecord.of(lease)
+            if record is None or record.holder != self.identity:
+                return False
+            try:
+                await self._write(lease, released(record, self.now()), self._attempt_limit)
+            except ConflictError:
+                if attempt == _RELEASE_ATTEMPTS:
+                    raise
+            else:
+                break
+        return True
+
+    async def _read(self, limit: float) -> dict[str, Any] | None:
+        try:
+            path = LEASES.path(self.namespace, self.name)
+            return await self.client.request("GET", path, timeout=limit)
+        except NotFoundError:
+            return None
+
+    async def _write(
+        self, lease: Mapping[str, Any] | None, spec: dict[str, Any], limit: float
+    ) -> dict[str, Any]:
+        """Store ``spec`` in the Lease as it was read; in a new one where there was none.
+
+        The resourceVersion that was read is the precondition: whoever was faster has won.
+        """
+        method, path = "PUT", LEASES.path(self.namespace, self.name)
+        if lease is None:
+            method, path = "POST", LEASES.path(self.namespace)
+        metadata = {"name": self.name} if lease is None else lease["metadata"]
+        return await self.client.request(
+            method,
+            path,
+            query={"fieldManager": FIELD_MANAGER},
+            body={
+                "apiVersion": LEASES.api_version,
+                "kind": LEASES.kind,
+                "metadata": metadata,
+                "spec": spec,
+            },
+            timeout=limit,
+        )
+
+    def _acquired(self) -> None:
+        self.acquired_at = self.monotonic()
+        previous = ""
+        if self._sighting is not None:
+            previous, self._sighting = self._sighting.previous, self._sighting.settled()
+        self.takeover = bool(previous)
+        self._waiting_for = ""
+        extra = {"lease": self._place, "identity": self.identity, "previous": previous}
+        log.info("lease acquired", extra=extra)
+
+    def _wait_for_holder(self) -> None:
+        if self.holder != self._waiting_for:
+            self._waiting_for = self.holder
+            log.info("waiting for the lease", extra={"lease": self._place, "holder": self.holder})
+
+    def _pause(self, ends: float) -> float:
+        """Return how long to wait: no longer than the lease lasts, or than ``ends`` allows."""
+        now = self.monotonic()
+        pause = min(self.jitter(self.timing.retry), ends - now)
+        if self._sighting is not None and self._failure is None:
+            free_at = self._sighting.free_at(self.identity, self.timing.duration)
+            if free_at > now:
+                pause = min(pause, free_at - now)
+        return max(pause, 0.0)
+
+    def _why_lost(self) -> str:
+        if self._failure is None and self.holder not in {"", self.identity}:
+            return f"{self.holder} holds the lease"
+        cause = "" if self._failure is None else f": {_text(self._failure)}"
+        return f"not renewed within {self.timing.renew_deadline:g} s{cause}"
+
+
+def _text(error: Exception) -> str:
+    return one_line(str(error)) or type(error).__name__
