@@ -9,7 +9,13 @@ from typing import Final
 from discovery.plan.changes import Action, Change, Changes
 from discovery.plan.endpoints import Endpoint, Resolution
 from discovery.plan.observed import Observed, Rejection, Sync
-from discovery.plan.owner import Owner, Ownership, service_ownership, slice_ownership
+from discovery.plan.owner import (
+    Owner,
+    Ownership,
+    owner_of,
+    service_ownership,
+    slice_ownership,
+)
 from discovery.plan.port_table import PortConflictError
 from discovery.plan.ports import Port
 from discovery.plan.resolve import Candidates, resolve
@@ -19,7 +25,7 @@ from discovery.plan.slices import desired, diff, digest
 from discovery.plan.trust import Cause, Freshness
 from discovery.source import Source
 from discovery.stores import Children, UnreadableResource
-from discovery.v1alpha1 import Key, Mode, ServiceType, TailscaleEndpoints
+from discovery.v1alpha1 import Key, Mode, TailscaleEndpoints
 
 _LEFT: Final = frozenset({Ownership.OURS, Ownership.ADOPTABLE})
 
@@ -144,7 +150,7 @@ class Planner:
             return None
         planned = self.plan(resource, Children(), now)
         endpoints = planned.resolution.endpoints
-        wanted = digest(desired(_owner(resource, self._instance), endpoints))
+        wanted = digest(desired(owner_of(resource, self._instance), endpoints))
         rest = replace(planned.observed, resolution=replace(planned.resolution, endpoints=()))
         return f"{wanted} {resource.metadata.generation} {rest}"
 
@@ -152,7 +158,7 @@ class Planner:
         self, resource: TailscaleEndpoints, children: Children, seen: Observed, fetched_at: datetime
     ) -> Pass:
         resolution = seen.resolution or Resolution()
-        owner = _owner(resource, self._instance)
+        owner = owner_of(resource, self._instance)
         service = _plan_service(owner, resolution.service_ports, children)
         # While the Service is a stranger's no slice may carry its name, so that there is none.
         endpoints: tuple[Endpoint, ...] = () if service.conflict else resolution.endpoints
@@ -197,17 +203,6 @@ def _candidates(resource: TailscaleEndpoints, source: Source, children: Children
     nodes -= {device.node_id for device in matched}
     held = held_endpoints(children.slices, nodes, resource.spec.discovery.ports)
     return Candidates(matched, selection.by_address, held)
-
-
-def _owner(resource: TailscaleEndpoints, instance: str) -> Owner:
-    return Owner(
-        namespace=resource.key.namespace,
-        name=resource.key.name,
-        uid=resource.metadata.uid,
-        service_name=resource.spec.service_name(resource.key.name),
-        headless=resource.spec.service.type is ServiceType.HEADLESS,
-        instance=instance,
-    )
 
 
 def _plan_service(owner: Owner, ports: Iterable[Port], children: Children) -> ServicePlan:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
+from discovery.v1alpha1 import ServiceType, TailscaleEndpoints
+
 GROUP: Final = "gateway.tailscale.com"
 API_VERSION: Final = f"{GROUP}/v1alpha1"
 KIND: Final = "TailscaleEndpoints"
@@ -74,6 +76,18 @@ class Owner:
     def service_labels(self) -> dict[str, str]:
         """All labels of the resource's Service."""
         return {SERVICE_MANAGED_BY[0]: SERVICE_MANAGED_BY[1], INSTANCE_LABEL: self.instance}
+
+
+def owner_of(resource: TailscaleEndpoints, instance: str) -> Owner:
+    """Return a resource as its children see it."""
+    return Owner(
+        namespace=resource.key.namespace,
+        name=resource.key.name,
+        uid=resource.metadata.uid,
+        service_name=resource.spec.service_name(resource.key.name),
+        headless=resource.spec.service.type is ServiceType.HEADLESS,
+        instance=instance,
+    )
 
 
 def owner_references(name: str, uid: str) -> list[dict[str, Any]]:
