@@ -1,6 +1,6 @@
 """Reads and writes of one cluster: raw JSON in and out, never typed models."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -219,7 +219,7 @@ class KubeClient:
         labels: str = "",
         seconds: int,
         opened: Callable[[], None] | None = None,
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncGenerator[Object, None]:
         """Give what happens after ``resource_version``: ``{"type", "object"}``, with BOOKMARKs.
 
         It ends with no error when the server ends it (after ``seconds``), when the connection is

@@ -52,7 +52,11 @@ def decode_event(line: bytes, *, where: str) -> dict[str, Any]:
     event = decode_object(line, where=where)
     if event.get("type") == "ERROR":
         raise error_event(event, where=where)
-    if event.get("type") not in _EVENTS or not isinstance(event.get("object"), dict):
+    try:
+        version = event["object"]["metadata"]["resourceVersion"]
+    except (LookupError, TypeError):
+        version = None
+    if event.get("type") not in _EVENTS or not isinstance(version, str):
         raise MalformedAnswerError("a line of a watch that is no event", where=where)
     return event
 

@@ -87,7 +87,7 @@ class Transport:
         """
         try:
             authorization = await self._credential.authorization()
-            async with await self._request(call, authorization) as response:
+            async with self._request(call, authorization) as response:
                 if response.status != HTTPStatus.UNAUTHORIZED:
                     await _judge(response, call, authorization)
                     yield response
@@ -97,7 +97,7 @@ class Transport:
             another = await self._credential.authorization(refused=authorization)
             if another == authorization:
                 raise error
-            async with await self._request(call, another) as response:
+            async with self._request(call, another) as response:
                 await _judge(response, call, another)
                 yield response
         except TimeoutError as exc:
@@ -106,13 +106,16 @@ class Transport:
             text = f"{self.server}: {type(exc).__name__}: {_reason(exc)}"
             raise TransientError(text, where=call.where) from exc
 
-    async def _request(self, call: Call, authorization: str | None) -> aiohttp.ClientResponse:
+    @asynccontextmanager
+    async def _request(
+        self, call: Call, authorization: str | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = dict(_HEADERS)
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         if authorization:
             headers["Authorization"] = authorization
-        return await self._session.request(
+        response = await self._session.request(
             call.method,
             self.server + call.path,
             params=dict(call.query),
@@ -125,6 +128,10 @@ class Transport:
             ),
             **self._options,
         )
+        try:
+            yield response
+        finally:
+            _hang_up(response)
 
 
 async def until_cut(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -134,6 +141,17 @@ async def until_cut(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield chunk
     except (TimeoutError, aiohttp.ClientError, OSError):
         return
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """End a connection with an answer that was not read to its end; any other is kept.
+
+    A polite TLS farewell would wait for a server that may be gone, beyond the session's own end.
+    """
+    connection = response.connection
+    if connection is not None and connection.protocol is not None:
+        connection.protocol.abort()
+    response.release()
 
 
 async def _judge(response: aiohttp.ClientResponse, call: Call, authorization: str | None) -> None:
