@@ -71,16 +71,17 @@ class Authorization:
     async def header(self) -> str:
         """Return the header's value, minting a token where none is at hand.
 
+        Credentials that are refused while others take their place are followed by those at once.
         Raises AuthError for credentials that can not be read or can not be right.
         """
+        credentials = self._current()
         try:
-            credentials = self._credentials()
-        except ConfigError as exc:
-            raise AuthError(str(exc), where="credentials") from exc
-        if isinstance(credentials, ApiKey):
-            return _basic(credentials.key.get_secret_value())
-        token = self._tokens.get(credentials)
-        return _bearer(token or await self._shared_mint(credentials))
+            return await self._header_of(credentials)
+        except AuthError:
+            replaced = self._current()
+            if replaced == credentials:
+                raise
+        return await self._header_of(replaced)
 
     async def renewed(self, refused: str) -> str | None:
         """Return another header value after a 401, or None where there is no other to try."""
@@ -89,6 +90,22 @@ class Authorization:
                 del self._tokens[credentials]
         header = await self.header()
         return None if header == refused else header
+
+    def _current(self) -> Credentials:
+        try:
+            try:
+                return self._credentials()
+            except ConfigError:
+                # A folder that is just being exchanged is whole at the second look.
+                return self._credentials()
+        except ConfigError as exc:
+            raise AuthError(str(exc), where="credentials") from exc
+
+    async def _header_of(self, credentials: Credentials) -> str:
+        if isinstance(credentials, ApiKey):
+            return _basic(credentials.key.get_secret_value())
+        token = self._tokens.get(credentials)
+        return _bearer(token or await self._shared_mint(credentials))
 
     async def _shared_mint(self, credentials: OAuthClient | WorkloadIdentity) -> _Token:
         mint = self._minting.get(credentials)
