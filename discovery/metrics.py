@@ -48,7 +48,7 @@ _GATES: Final = (
 """What excludes a device from a whole tailnet; the other reasons are a resource's own."""
 
 # A time of creation for each series would double their number; our zeros tell the same.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Result(StrEnum):
@@ -157,10 +157,9 @@ class Metrics:
         self._write_errors.labels(kind).inc()
 
     def requested(self, verb: str, resource: str, code: str, seconds: float) -> None:
-        """Count a request to the API server; how long a watch lasts is no latency."""
+        """Count a request to the API server and the time until its answer began."""
         self._requests.labels(verb, resource, code).inc()
-        if verb != "watch":
-            self._request_duration.labels(verb, resource).observe(seconds)
+        self._request_duration.labels(verb, resource).observe(seconds)
 
     def event_dropped(self) -> None:
         """Count an event that was not written."""
@@ -237,14 +236,14 @@ class Metrics:
     def _define_requests(self) -> None:
         self._requests = self._counter(
             "kube_requests",
-            "Requests to the API server; code is a status, or what failed.",
+            "Requests to the API server; code is the HTTP status, or error where no answer came.",
             "verb",
             "resource",
             "code",
         )
         self._request_duration = self._histogram(
             "kube_request_duration_seconds",
-            "Time that requests to the API server took, watches left out.",
+            "Time until the API server began to answer.",
             "verb",
             "resource",
         )

@@ -153,14 +153,6 @@ def test_requests_are_counted_and_timed(metrics: Metrics) -> None:
     assert value(metrics, "kube_request_duration_seconds_sum", **called) == 0.5
 
 
-def test_a_watch_is_counted_and_not_timed(metrics: Metrics) -> None:
-    metrics.requested("watch", "services", "200", 280.0)
-
-    called = {"verb": "watch", "resource": "services"}
-    assert value(metrics, "kube_requests_total", **called, code="200") == 1
-    assert value(metrics, "kube_request_duration_seconds_count", **called) is None
-
-
 def test_dropped_events_are_counted(metrics: Metrics) -> None:
     metrics.event_dropped()
 

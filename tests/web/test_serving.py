@@ -171,6 +171,13 @@ async def test_requests_are_not_logged(
     assert [record.name for record in caplog.records if record.name != "httpx"] == []
 
 
+async def test_the_heart_beats_while_it_serves() -> None:
+    async with AsyncExitStack() as stack:
+        await start(stack, listen(ANYWHERE, ANYWHERE))
+
+        assert "Heartbeat.beat" in {str(task.get_coro()).split()[2] for task in asyncio.all_tasks()}
+
+
 async def test_no_task_stays_behind() -> None:
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
