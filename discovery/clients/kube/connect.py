@@ -72,6 +72,9 @@ async def connect(
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=2**18,
     ) as session:
+        # aiohttp would send a PUT or DELETE again when the answer is lost, and the second answer
+        # (a conflict, not found) would say the opposite of what happened. Reads have Patience.
+        session._retry_connection = False  # noqa: SLF001 - there is no public switch
         credential = ReloadedCredential(_token(configuration), access.load, access.where)
         transport = Transport(session, configuration.host, credential, _options(configuration))
         yield KubeClient(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -119,7 +120,8 @@ class Transport:
             call.method,
             self.server + call.path,
             params=dict(call.query),
-            data=call.body,
+            # As a file, so that a large body is sent piece by piece.
+            data=None if call.body is None else BytesIO(call.body),
             headers=headers,
             # A redirect would hand the credential to whatever host the answer names.
             allow_redirects=False,
