@@ -28,6 +28,7 @@ _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _TYPES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 _RENAMED: Final = {"ge": "minimum", "le": "maximum"}
 _DROPPED: Final = frozenset({"$defs", "$ref", "default", "format", "title"})
+_OF_THE_POD: Final = "pod"  # set by the downward API, never by a user
 _UMBRELLA: Final = {
     "global": {"type": "object", "description": "What a parent chart shares with all of its own."},
     "enabled": {"type": "boolean", "description": "A condition of a parent chart; not read here."},
@@ -117,6 +118,7 @@ def _configuration(described: dict[str, Any]) -> dict[str, Any]:
     """Return the schemas of the keys that the configuration file has too."""
     document = json.loads(settings_schema())
     properties = _named(document["properties"], document["$defs"])
+    properties.pop(_OF_THE_POD)
     if missing := sorted(properties.keys() - described.keys()):
         raise ValueError(f"values.yaml lacks {', '.join(missing)} of the configuration file")
     tailnet = properties["tailnets"]["items"]["properties"]

@@ -10,47 +10,27 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "tailnet-discovery.extraArgs" -}}
-{{- $arguments := list -}}
-{{- if kindIs "map" .Values.extraArgs -}}
-{{- range $option, $value := .Values.extraArgs -}}
-{{- if kindIs "slice" $value -}}
-{{- range $value -}}
-{{- $arguments = append $arguments (printf "--%s=%v" $option .) -}}
-{{- end -}}
-{{- else if or (kindIs "invalid" $value) (eq (toString $value) "") -}}
-{{- $arguments = append $arguments (printf "--%s" $option) -}}
-{{- else -}}
-{{- $arguments = append $arguments (printf "--%s=%v" $option $value) -}}
-{{- end -}}
-{{- end -}}
-{{- else -}}
-{{- range .Values.extraArgs -}}
-{{- $arguments = append $arguments (toString .) -}}
-{{- end -}}
-{{- end -}}
-{{- toYaml $arguments -}}
-{{- end -}}
-
 {{/* The arguments of a command that works on the cluster: call it with (list . "COMMAND"). */}}
 {{- define "tailnet-discovery.arguments" -}}
 {{- $root := index . 0 -}}
 {{- $arguments := list "--config" (printf "%s/config.yaml" (include "tailnet-discovery.folder" $root)) (index . 1) -}}
 {{- with $root.Values.watchNamespace -}}
-{{- $arguments = concat $arguments (list "--namespace" .) -}}
+{{- $arguments = concat $arguments (list "-n" .) -}}
+{{- end -}}
+{{- if ne (index . 1) "doctor" -}}
+{{- $arguments = concat $arguments $root.Values.extraArgs -}}
 {{- end -}}
 {{- toYaml $arguments -}}
 {{- end -}}
 
 {{/*
-The pod that runs a command of the program, without the controller's ports and probes: call it with
+The pod that runs a command of the program; only `run` has ports and probes. Call it with
 (dict "root" . "command" "COMMAND" "restartPolicy" "POLICY").
 */}}
 {{- define "tailnet-discovery.podSpec" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
 {{- $serving := eq .command "run" -}}
-{{- $extra := ne .command "doctor" -}}
 {{- $credentials := include "tailnet-discovery.credentials" $root | fromYaml -}}
 {{- $own := include "tailnet-discovery.podEnvironment" $root | fromYamlArray -}}
 {{- $environment := concat $own $values.env -}}
@@ -107,11 +87,7 @@ containers:
 - name: tailnet-discovery
   image: {{ include "tailnet-discovery.image" $root | quote }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
-  args:
-  {{- include "tailnet-discovery.arguments" (list $root .command) | nindent 2 }}
-  {{- if and $extra $values.extraArgs }}
-  {{- include "tailnet-discovery.extraArgs" $root | nindent 2 }}
-  {{- end }}
+  args: {{- include "tailnet-discovery.arguments" (list $root .command) | nindent 2 }}
   env: {{- toYaml $environment | nindent 2 }}
   {{- if $serving }}
   {{- include "tailnet-discovery.portsAndProbes" $root | nindent 2 }}
@@ -123,7 +99,7 @@ containers:
   securityContext: {{- toYaml . | nindent 4 }}
   {{- end }}
   volumeMounts: {{- concat (list $mount) $credentials.mounts $values.extraVolumeMounts | toYaml | nindent 2 }}
-{{- if and $extra $values.extraContainers }}
+{{- if and (ne .command "doctor") $values.extraContainers }}
 {{ toYaml $values.extraContainers }}
 {{- end }}
 volumes: {{- toYaml $volumes | nindent 0 }}
@@ -141,12 +117,12 @@ volumes: {{- toYaml $volumes | nindent 0 }}
 {{- end -}}
 
 {{- define "tailnet-discovery.podEnvironment" -}}
-- name: POD_NAME
+- name: TAILNET_DISCOVERY_POD_NAME
   valueFrom:
     fieldRef: {apiVersion: v1, fieldPath: metadata.name}
-- name: POD_NAMESPACE
+- name: TAILNET_DISCOVERY_POD_UID
   valueFrom:
-    fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}
+    fieldRef: {apiVersion: v1, fieldPath: metadata.uid}
 {{- end -}}
 
 {{/* The port of a listening address. */}}
