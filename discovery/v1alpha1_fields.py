@@ -250,6 +250,11 @@ ExternalTarget = Annotated[
     cel_rule(TARGET_FORM, has_target_form, _FORM_EXPRESSION),
     cel_rule(TARGET_IS_LOCAL, is_not_local, _NOT_LOCAL_EXPRESSION),
 ]
+# The pattern refuses another form; CEL would add that it can not convert it.
+_BOUNDS_EXPRESSION: Final = (
+    f"!self.matches(r'{DURATION_PATTERN}')"
+    " || (duration(self) >= duration('1s') && duration(self) <= duration('1h'))"
+)
 Duration = Annotated[
     timedelta,
     Strict(),
@@ -261,12 +266,7 @@ Duration = Annotated[
             "type": "string",
             "maxLength": MAX_LENGTH,
             "pattern": DURATION_PATTERN,
-            CEL_RULES: [
-                cel(
-                    "duration(self) >= duration('1s') && duration(self) <= duration('1h')",
-                    DURATION_BOUNDS,
-                ),
-            ],
+            CEL_RULES: [cel(_BOUNDS_EXPRESSION, DURATION_BOUNDS)],
         }
     ),
 ]
