@@ -12,18 +12,12 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from discovery.clients.errors import (
-    AuthError,
-    ConflictError,
-    NotFoundError,
-    TransientError,
-    one_line,
-)
+from discovery.clients.errors import AuthError, ConflictError, TransientError, one_line
 from discovery.clients.kube.lease_record import (
     JITTER,
     LeaseRecord,
@@ -33,8 +27,7 @@ from discovery.clients.kube.lease_record import (
     released,
     sighted,
 )
-from discovery.clients.kube.resources import LEASES
-from discovery.plan.owner import FIELD_MANAGER
+from discovery.clients.kube.lease_requests import LeaseRequests, StoredLease
 
 __all__ = ["Elector", "LeadershipLostError", "LeaseRequests", "Timing"]
 
@@ -45,22 +38,6 @@ _RELEASE_ATTEMPTS: Final = 3  # a renewal that was under way may be faster, once
 
 class LeadershipLostError(Exception):
     """Somebody else may lead now. The text says why, in one line."""
-
-
-class LeaseRequests(Protocol):
-    """The part of KubeClient that an election needs: one attempt of one request."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] = ...,
-        body: Any = ...,
-        timeout: float = ...,  # noqa: ASYNC109 - the client's own parameter
-    ) -> dict[str, Any]:
-        """Return the answer's object, or raise an APIError."""
-        ...
 
 
 def _utc_now() -> datetime:
@@ -127,7 +104,7 @@ class Elector:
                 self._wait_for_holder()
                 ends = ends if seen else self.monotonic() + patience
                 seen = True
-            if begun >= ends:
+            if begun >= ends and not isinstance(self._failure, ConflictError):
                 if self._failure is not None:
                     raise self._failure
                 return False
@@ -138,15 +115,11 @@ class Elector:
         while (left := self._valid_until - self.monotonic()) > 0:
             await self.sleep(min(self.timing.retry, left))
             left = self._valid_until - self.monotonic()
-            if left <= 0:
-                break
-            held = await self._try("lease not renewed", min(self._attempt_limit, left))
-            if not held and self._failure is None:
-                break
-        self._valid_until = -math.inf
+            if left > 0:
+                await self._try("lease not renewed", min(self._attempt_limit, left))
         why = self._why_lost()
-        log.error("leadership lost", extra={"lease": self._place, "problem": why})
-        raise LeadershipLostError(f"leadership lost: {why} (lease {self._place})")
+        log.error("leadership lost", extra={"lease": self._stored.place, "problem": why})
+        raise LeadershipLostError(f"leadership lost: {why} (lease {self._stored.place})")
 
     async def release(self) -> None:
         """Stop leading and let the next one in at once, if the lease is still ours. Never raises.
@@ -159,11 +132,11 @@ class Elector:
         try:
             done = await self._bounded(self._give_up(), self._attempt_limit)
         except Exception as error:  # noqa: BLE001 - the lease then runs out by itself
-            extra = {"lease": self._place, "problem": _text(error)}
+            extra = {"lease": self._stored.place, "problem": _text(error)}
             log.warning("lease not released", extra=extra)
             return
         if done:
-            log.info("lease released", extra={"lease": self._place})
+            log.info("lease released", extra={"lease": self._stored.place})
 
     @property
     def _attempt_limit(self) -> float:
@@ -171,8 +144,8 @@ class Elector:
         return self.timing.renew_deadline / 2
 
     @property
-    def _place(self) -> str:
-        return f"{self.namespace}/{self.name}"
+    def _stored(self) -> StoredLease:
+        return StoredLease(self.client, self.namespace, self.name)
 
     async def _try(self, complaint: str, limit: float) -> bool:
         """Return whether the lease is held now; ``_failure`` tells why that could not be learnt."""
@@ -180,8 +153,8 @@ class Elector:
             held = await self._bounded(self._attempt(limit), limit)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lease was not renewed
             if self._failure is None or _text(self._failure) != _text(error):
-                level = logging.ERROR if isinstance(error, AuthError) else logging.WARNING
-                log.log(level, complaint, extra={"lease": self._place, "problem": _text(error)})
+                extra = {"lease": self._stored.place, "problem": _text(error)}
+                log.log(_severity(error), complaint, extra=extra)
             self._failure = error
             return False
         self._failure = None
@@ -192,12 +165,12 @@ class Elector:
             async with asyncio.timeout(limit):
                 return await work
         except TimeoutError as exc:
-            where = f"lease {self._place}"
+            where = f"lease {self._stored.place}"
             raise TransientError(f"no answer within {limit:g} s", where=where) from exc
 
     async def _attempt(self, limit: float) -> bool:
         """Look at the lease, and take or renew it where that is allowed."""
-        lease = await self._read(limit)
+        lease = await self._stored.read(limit)
         record = None if lease is None else LeaseRecord.of(lease)
         seen = self._sighting = sighted(self._sighting, record, self.identity, self.monotonic())
         if not self._may_claim(seen):
@@ -205,7 +178,7 @@ class Elector:
             return False
         begun = self.monotonic()
         spec = claimed(record, self.identity, self.timing.duration, self.now())
-        answer = await self._write(lease, spec, limit)
+        answer = await self._stored.write(lease, spec, limit)
         self._valid_until = begun + self.timing.renew_deadline
         self._sighting = sighted(seen, LeaseRecord.of(answer), self.identity, self.monotonic())
         return self.valid()
@@ -217,49 +190,18 @@ class Elector:
 
     async def _give_up(self) -> bool:
         for attempt in range(1, _RELEASE_ATTEMPTS + 1):
-            lease = await self._read(self._attempt_limit)
+            lease = await self._stored.read(self._attempt_limit)
             record = None if lease is None else LeaseRecord.of(lease)
             if record is None or record.holder != self.identity:
                 return False
             try:
-                await self._write(lease, released(record, self.now()), self._attempt_limit)
+                await self._stored.write(lease, released(record, self.now()), self._attempt_limit)
             except ConflictError:
                 if attempt == _RELEASE_ATTEMPTS:
                     raise
             else:
                 break
         return True
-
-    async def _read(self, limit: float) -> dict[str, Any] | None:
-        try:
-            path = LEASES.path(self.namespace, self.name)
-            return await self.client.request("GET", path, timeout=limit)
-        except NotFoundError:
-            return None
-
-    async def _write(
-        self, lease: Mapping[str, Any] | None, spec: dict[str, Any], limit: float
-    ) -> dict[str, Any]:
-        """Store ``spec`` in the Lease as it was read; in a new one where there was none.
-
-        The resourceVersion that was read is the precondition: whoever was faster has won.
-        """
-        method, path = "PUT", LEASES.path(self.namespace, self.name)
-        if lease is None:
-            method, path = "POST", LEASES.path(self.namespace)
-        metadata = {"name": self.name} if lease is None else lease["metadata"]
-        return await self.client.request(
-            method,
-            path,
-            query={"fieldManager": FIELD_MANAGER},
-            body={
-                "apiVersion": LEASES.api_version,
-                "kind": LEASES.kind,
-                "metadata": metadata,
-                "spec": spec,
-            },
-            timeout=limit,
-        )
 
     def _acquired(self) -> None:
         self.acquired_at = self.monotonic()
@@ -268,13 +210,15 @@ class Elector:
             previous, self._sighting = self._sighting.previous, self._sighting.settled()
         self.takeover = bool(previous)
         self._waiting_for = ""
-        extra = {"lease": self._place, "identity": self.identity, "previous": previous}
+        extra = {"lease": self._stored.place, "identity": self.identity, "previous": previous}
         log.info("lease acquired", extra=extra)
 
     def _wait_for_holder(self) -> None:
         if self.holder != self._waiting_for:
             self._waiting_for = self.holder
-            log.info("waiting for the lease", extra={"lease": self._place, "holder": self.holder})
+            log.info(
+                "waiting for the lease", extra={"lease": self._stored.place, "holder": self.holder}
+            )
 
     def _pause(self, ends: float) -> float:
         """Return how long to wait: no longer than the lease lasts, or than ``ends`` allows."""
@@ -291,6 +235,13 @@ class Elector:
             return f"{self.holder} holds the lease"
         cause = "" if self._failure is None else f": {_text(self._failure)}"
         return f"not renewed within {self.timing.renew_deadline:g} s{cause}"
+
+
+def _severity(error: Exception) -> int:
+    """Return the level of a failure: losing a race is what an election is about."""
+    if isinstance(error, ConflictError):
+        return logging.DEBUG
+    return logging.ERROR if isinstance(error, AuthError) else logging.WARNING
 
 
 def _text(error: Exception) -> str:

@@ -213,6 +213,7 @@ def test_the_next_acquisition_forgets_who_came_before(world: World) -> None:
 
     async def story() -> None:
         await elector.acquire()
+        assert elector.takeover
         await elector.release()
         await elector.acquire()
 
@@ -289,6 +290,13 @@ def test_one_duration_of_patience_outlives_a_dead_holder(world: World) -> None:
 def test_patience_counts_from_the_first_answer(world: World) -> None:
     world.store.put(holderIdentity="dead", leaseDurationSeconds=15)
     wire = world.wire(*[("dropped", 0.0, 0.0)] * 4)
+    assert world.run(world.elector("me", wire=wire).acquire(within=15))
+
+
+def test_an_attempt_that_fails_beyond_the_end_of_patience_is_not_the_last(world: World) -> None:
+    world.store.put(holderIdentity="dead", leaseDurationSeconds=15)
+    looks = [("answered", 0.0, 0.0)] * 7
+    wire = world.wire(*looks, ("dropped", 4.0, 0.0))
     assert world.run(world.elector("me", wire=wire).acquire(within=15))
 
 
