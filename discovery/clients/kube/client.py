@@ -1,7 +1,7 @@
 """Reads and writes of one cluster: raw JSON in and out, never typed models."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -36,6 +36,10 @@ OnRequest = Callable[[str, str, str, float], None]
 PAGE: Final = 500
 """Objects per page of a list: what kubectl asks for too."""
 
+QUIET: Final = 90.0
+"""Seconds without a byte after which a watch is over: bookmarks come about each minute."""
+
+_QUIET_READ: Final = 15.0  # the same for a read: it is repeated on another connection
 _RESTARTS: Final = 3
 _GRACE: Final = 30  # seconds that a watch may outlive what was asked of the server
 _AS_MANAGER: Final = {"fieldManager": FIELD_MANAGER}
@@ -45,8 +49,8 @@ class KubeClient:
     """One cluster, as one identity. Every method returns the whole answer or raises an APIError.
 
     ``namespace`` is that of the context or of the service account. ``patience`` repeats reads;
-    writes are one attempt. A watch without a byte for ``quiet`` seconds is over: bookmarks come
-    about each minute, and a connection that is dead on one side only looks the same.
+    writes are one attempt. A watch without a byte for ``quiet`` seconds is over: a connection that
+    is dead on one side only looks the same.
     """
 
     def __init__(
@@ -55,7 +59,7 @@ class KubeClient:
         *,
         namespace: str = "default",
         patience: Patience | None = None,
-        quiet: float = 90.0,
+        quiet: float = QUIET,
         on_request: OnRequest | None = None,
     ) -> None:
         self.namespace = namespace
@@ -86,7 +90,7 @@ class KubeClient:
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """Read one object; NotFoundError alone says that there is none."""
-        call = Call("GET", resource.path(namespace, name))
+        call = Call("GET", resource.path(namespace, name), quiet=_QUIET_READ)
         return await self._patience.call(
             lambda: self._object("get", resource.plural, call), where=call.where
         )
@@ -120,14 +124,11 @@ class KubeClient:
         any other failure ends it.
         """
         query = {"limit": str(limit)} | ({"labelSelector": labels} if labels else {})
-        call = Call("GET", resource.path(namespace), query)
-        for restarts in range(_RESTARTS + 1):
-            try:
+        call = Call("GET", resource.path(namespace), query, quiet=_QUIET_READ)
+        for _ in range(_RESTARTS):
+            with suppress(ExpiredError):
                 return await self._pages(resource, call, project, retried=retried)
-            except ExpiredError:
-                if restarts == _RESTARTS:
-                    raise
-        raise AssertionError
+        return await self._pages(resource, call, project, retried=retried)
 
     async def create(
         self, resource: Resource, namespace: str | None, body: Object, *, subresource: str = ""

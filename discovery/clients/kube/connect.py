@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-
 from discovery.clients.kube import kubeconfig as files
-from discovery.clients.kube.client import KubeClient, OnRequest
+from discovery.clients.kube.client import QUIET, KubeClient, OnRequest
 from discovery.clients.kube.credential import Load, ReloadedCredential
+from discovery.clients.kube.session import open_session
 from discovery.clients.kube.transport import Transport
 from discovery.clients.retrying import Patience
 from discovery.settings.errors import ConfigError, problem
@@ -33,7 +32,6 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _T = TypeVar("_T")
 
 _ADVICE: Final = "Try kubectl with the same kubeconfig and context, or correct what they name."
-_KEEP_ALIVE: Final = 60.0  # seconds that an idle connection is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,12 @@ async def connect(
     *,
     on_request: OnRequest | None = None,
     patience: Patience | None = None,
+    quiet: float = QUIET,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> AsyncIterator[KubeClient]:
     """Give a client of one cluster, and close its connections at the end. Sends nothing by itself.
 
+    ``patience``, ``quiet`` and ``on_request`` are those of KubeClient.
     Without arguments it is the cluster of KUBECONFIG, of ``~/.kube/config`` where that exists, or
     the one that this process is a pod of. Raises ConfigError where there is none, or it can not be
     used.
@@ -67,18 +67,15 @@ async def connect(
     else:
         access = await _in_cluster(service_account)
     configuration = access.configuration
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(access), keepalive_timeout=_KEEP_ALIVE),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=2**18,
-    ) as session:
-        # aiohttp would send a PUT or DELETE again when the answer is lost, and the second answer
-        # (a conflict, not found) would say the opposite of what happened. Reads have Patience.
-        session._retry_connection = False  # noqa: SLF001 - there is no public switch
+    async with open_session(_tls(access)) as session:
         credential = ReloadedCredential(_token(configuration), access.load, access.where)
         transport = Transport(session, configuration.host, credential, _options(configuration))
         yield KubeClient(
-            transport, namespace=access.namespace, patience=patience, on_request=on_request
+            transport,
+            namespace=access.namespace,
+            patience=patience,
+            quiet=quiet,
+            on_request=on_request,
         )
 
 

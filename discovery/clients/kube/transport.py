@@ -116,7 +116,7 @@ class Transport:
             headers["Content-Type"] = call.content_type
         if authorization:
             headers["Authorization"] = authorization
-        response = await self._session.request(
+        async with self._session.request(
             call.method,
             self.server + call.path,
             params=dict(call.query),
@@ -129,11 +129,8 @@ class Transport:
                 total=call.total, sock_connect=_CONNECT, sock_read=call.quiet
             ),
             **self._options,
-        )
-        try:
+        ) as response:
             yield response
-        finally:
-            _hang_up(response)
 
 
 async def until_cut(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -143,17 +140,6 @@ async def until_cut(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield chunk
     except (TimeoutError, aiohttp.ClientError, OSError):
         return
-
-
-def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """End a connection with an answer that was not read to its end; any other is kept.
-
-    A polite TLS farewell would wait for a server that may be gone, beyond the session's own end.
-    """
-    connection = response.connection
-    if connection is not None and connection.protocol is not None:
-        connection.protocol.abort()
-    response.release()
 
 
 async def _judge(response: aiohttp.ClientResponse, call: Call, authorization: str | None) -> None:

@@ -36,6 +36,15 @@ def write_kubeconfig(path: Path, server: str, user: dict[str, Any]) -> Path:
     return path
 
 
+def service(name: str, port: int = 80, **metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, **metadata},
+        "spec": {"ports": [{"name": "http", "port": port}]},
+    }
+
+
 @pytest.fixture
 async def cluster(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
     async with connect(control_plane.kubeconfig()) as client:
