@@ -13,7 +13,14 @@ from tests.controlplane.processes import POLL
 CRD = Path(__file__).parents[2] / "docs" / "crds" / "tailscaleendpoints.yaml"
 USERS = {"admin": "system:masters", "nobody": ""}  # name: group; their tokens are token-of-NAME
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-ENDPOINTS_PATH = "/apis/gateway.tailscale.com/v1alpha1/tailscaleendpoints"
+GROUP_PATH = "/apis/gateway.tailscale.com/v1alpha1"
+ENDPOINTS_PATH = f"{GROUP_PATH}/tailscaleendpoints"
+_FIRST = {
+    "apiVersion": "gateway.tailscale.com/v1alpha1",
+    "kind": "TailscaleEndpoints",
+    "metadata": {"name": "first"},
+    "spec": {"tailnet": "company.ts.net", "endpoints": []},
+}
 
 
 class ControlPlane:
@@ -113,6 +120,9 @@ class ControlPlane:
         while not self.api.get(ENDPOINTS_PATH).is_success:
             assert time.monotonic() < end, "the CRD was accepted, but is not served"
             time.sleep(POLL)
+        # The first object waits 2 s, in which other API servers would learn of the CRD.
+        first = f"{GROUP_PATH}/namespaces/default/tailscaleendpoints"
+        self.api.post(first, params={"dryRun": "All"}, json=_FIRST).raise_for_status()
 
     def close(self) -> None:
         """Close the connections of this view; the server runs on."""

@@ -67,10 +67,9 @@ def test_a_name_twice_in_a_list_is_refused(try_out: Post, path: str) -> None:
         items = items[step]
     items.append(items[0])
     ((field, message),) = causes(try_out, raw)
-    assert (field, message) == (
-        f"spec.{path}[1]",
-        f'Duplicate value: {{"name":"{items[0]["name"]}"}}',
-    )
+    assert field == f"spec.{path}[1]"
+    assert message.startswith("Duplicate value: ")
+    assert message.endswith(f'{{"name":"{items[0]["name"]}"}}')
 
 
 @pytest.mark.parametrize(
