@@ -70,6 +70,7 @@ class Elector:
     """When the lease was last acquired, in seconds of ``monotonic``, after the answer came."""
     takeover: bool = field(default=False, init=False)
     """Whether the lease was taken from a holder that had not released it."""
+    _valid_from: float = field(default=-math.inf, init=False)  # inf: to be set when it is known
     _valid_until: float = field(default=-math.inf, init=False)
     _sighting: Sighting | None = field(default=None, init=False)
     _failure: Exception | None = field(default=None, init=False)
@@ -83,7 +84,7 @@ class Elector:
 
     def valid(self) -> bool:
         """Tell whether this elector leads at this moment, whatever its other methods are doing."""
-        return self.monotonic() < self._valid_until
+        return self._valid_from <= self.monotonic() < self._valid_until
 
     async def acquire(self, within: float | None = None) -> bool:
         """Wait until the lease is held, and return True; after ``within`` seconds return False.
@@ -173,20 +174,21 @@ class Elector:
         lease = await self._stored.read(limit)
         record = None if lease is None else LeaseRecord.of(lease)
         seen = self._sighting = sighted(self._sighting, record, self.identity, self.monotonic())
-        if not self._may_claim(seen):
+        if self.monotonic() < seen.free_at(self.identity, self.timing.duration):
             self._valid_until = -math.inf
             return False
+        if record is None and not (self.valid() or seen.trusted()):
+            self._valid_from = math.inf
+        if record is not None and record.holder != self.identity:
+            self._valid_from = -math.inf
         begun = self.monotonic()
         spec = claimed(record, self.identity, self.timing.duration, self.now())
         answer = await self._stored.write(lease, spec, limit)
         self._valid_until = begun + self.timing.renew_deadline
+        if self._valid_from == math.inf:
+            self._valid_from = self.monotonic() + self.timing.duration
         self._sighting = sighted(seen, LeaseRecord.of(answer), self.identity, self.monotonic())
         return self.valid()
-
-    def _may_claim(self, seen: Sighting) -> bool:
-        if seen.record is None and self.valid():
-            return True  # somebody deleted it while it was ours
-        return self.monotonic() >= seen.free_at(self.identity, self.timing.duration)
 
     async def _give_up(self) -> bool:
         for attempt in range(1, _RELEASE_ATTEMPTS + 1):
@@ -214,21 +216,20 @@ class Elector:
         log.info("lease acquired", extra=extra)
 
     def _wait_for_holder(self) -> None:
-        if self.holder != self._waiting_for:
+        if self.holder not in {self._waiting_for, self.identity}:
             self._waiting_for = self.holder
             log.info(
                 "waiting for the lease", extra={"lease": self._stored.place, "holder": self.holder}
             )
 
     def _pause(self, ends: float) -> float:
-        """Return how long to wait: no longer than the lease lasts, or than ``ends`` allows."""
+        """Return how long to wait: no longer than until something may change, or than ``ends``."""
         now = self.monotonic()
-        pause = min(self.jitter(self.timing.retry), ends - now)
+        turns = [ends, self._valid_from]
         if self._sighting is not None and self._failure is None:
-            free_at = self._sighting.free_at(self.identity, self.timing.duration)
-            if free_at > now:
-                pause = min(pause, free_at - now)
-        return max(pause, 0.0)
+            turns.append(self._sighting.free_at(self.identity, self.timing.duration))
+        pauses = [turn - now for turn in turns if turn > now]
+        return max(0.0, min(self.jitter(self.timing.retry), ends - now, *pauses))
 
     def _why_lost(self) -> str:
         if self._failure is None and self.holder not in {"", self.identity}:

@@ -84,17 +84,24 @@ class Sighting:
     first: bool
 
     def free_at(self, identity: str, duration: float) -> float:
-        """Return from which monotonic time on an elector that does not lead may take the lease.
+        """Return from which monotonic time on the elector may take the lease.
 
-        ``duration`` is the elector's own, for a Lease that says none. A Lease that is gone was
-        deleted by somebody: a holder may not know yet, and is waited for like one that is silent.
-        Only who has never seen it takes it for a Lease that nobody has made.
+        ``duration`` is the elector's own, for a Lease that says none. One that is not there may be
+        made at any time; see :meth:`trusted`.
         """
-        if self.record is None:
-            return -math.inf if self.first else self.since + duration
-        if self.record.holder in {"", identity}:
+        if self.record is None or self.record.holder in {"", identity}:
             return -math.inf
         return self.since + (self.record.duration or duration)
+
+    def trusted(self) -> bool:
+        """Tell whether whoever takes the lease may lead at once.
+
+        A Lease that is gone was deleted by somebody, and its holder may not know yet. Nor can it be
+        watched standing still: it may come and go between two looks. So the new one must have been
+        held for a whole duration. Only who has never looked before takes it for one that nobody has
+        made.
+        """
+        return self.record is not None or self.first
 
     def settled(self) -> Self:
         """Return what is still of interest once the lease is held: no holder came before."""

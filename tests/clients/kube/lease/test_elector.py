@@ -281,6 +281,24 @@ def test_a_deleted_lease_is_not_taken_while_its_holder_may_not_know(world: World
     assert me.takeover
 
 
+def test_who_makes_a_deleted_lease_anew_leads_a_whole_duration_later(world: World) -> None:
+    """Even where the answer is lost, and its own Lease is all that it finds next."""
+    fine = ("answered", 0.0, 0.0)
+    world.store.put(holderIdentity="other", leaseDurationSeconds=15)
+    me = world.elector("me", wire=world.wire(fine, fine, ("lost", 1.0, 1.0)))
+
+    async def story() -> None:
+        waiting = asyncio.create_task(me.acquire())
+        await asyncio.sleep(1)
+        world.store.lease = None
+        await asyncio.sleep(5)
+        assert (world.store.spec["holderIdentity"], me.valid()) == ("me", False)
+        await waiting
+        assert time() == 6.0 + 15.0  # the second look at its own Lease was at 6
+
+    world.run(story())
+
+
 def test_one_duration_of_patience_outlives_a_dead_holder(world: World) -> None:
     world.store.put(holderIdentity="dead", leaseDurationSeconds=15)
     wire = world.wire(("answered", 0.3, 0.2), ("answered", 0.0, 0.4))

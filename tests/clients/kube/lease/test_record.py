@@ -33,20 +33,30 @@ def record(
         pytest.param(record(duration=None), 115.0, id="without a duration: after our own"),
         pytest.param(record(""), -math.inf, id="released: at once"),
         pytest.param(record("me"), -math.inf, id="ours: at once"),
-        pytest.param(None, 115.0, id="deleted: its holder may not know yet"),
+        pytest.param(None, -math.inf, id="not there: at once"),
     ],
 )
 def test_a_lease_is_free_from(seen: LeaseRecord | None, free_at: float) -> None:
     assert Sighting(seen, 100.0, "", first=False).free_at("me", 15.0) == free_at
 
 
-def test_a_lease_that_was_never_there_is_free_at_once() -> None:
-    assert sighted(None, None, "me", 100.0).free_at("me", 15.0) == -math.inf
+def test_a_lease_that_was_never_there_is_nobody_s() -> None:
+    assert sighted(None, None, "me", 100.0).trusted()
 
 
 def test_a_lease_that_is_still_not_there_may_have_been_in_between() -> None:
     first = sighted(None, None, "me", 100.0)
-    assert sighted(first, None, "me", 103.0).free_at("me", 15.0) == 115.0
+    assert not sighted(first, None, "me", 103.0).trusted()
+
+
+def test_a_lease_that_is_gone_may_still_have_a_holder() -> None:
+    first = sighted(None, record(), "me", 100.0)
+    assert not sighted(first, None, "me", 103.0).trusted()
+
+
+def test_a_lease_that_is_there_tells_who_holds_it() -> None:
+    first = sighted(None, None, "me", 100.0)
+    assert sighted(first, record(), "me", 103.0).trusted()
 
 
 def test_a_record_that_stands_still_keeps_the_time_of_its_first_sight() -> None:

@@ -16,25 +16,11 @@ from discovery.clients.kube.resources import LEASES
 from tests.controlplane.faults import Fault, answer_lost, hang, server_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from discovery.clients.kube.client import KubeClient
     from tests.controlplane.access import ControlPlane
     from tests.controlplane.proxy import FaultProxy
 
 SHORT = Timing(duration=2.0, renew_deadline=1.2, retry=0.2)
-
-
-@pytest.fixture
-async def direct(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
-    async with connect(control_plane.kubeconfig()) as client:
-        yield client
-
-
-@pytest.fixture
-async def through_proxy(fault_proxy: FaultProxy) -> AsyncIterator[KubeClient]:
-    async with connect(fault_proxy.kubeconfig()) as client:
-        yield client
 
 
 def elector(client: KubeClient, namespace: str, identity: str, timing: Timing = SHORT) -> Elector:
@@ -47,10 +33,10 @@ async def spec(client: KubeClient, namespace: str) -> dict[str, Any]:
     return said
 
 
-async def test_the_server_stores_what_is_written(direct: KubeClient, namespace: str) -> None:
-    first = elector(direct, namespace, "first", Timing())
+async def test_the_server_stores_what_is_written(cluster: KubeClient, namespace: str) -> None:
+    first = elector(cluster, namespace, "first", Timing())
     assert await first.acquire(within=5)
-    said = await spec(direct, namespace)
+    said = await spec(cluster, namespace)
     assert said["renewTime"] == said["acquireTime"]
     assert (said["holderIdentity"], said["leaseDurationSeconds"]) == ("first", 15)
     assert (said["leaseTransitions"], set(said)) == (
@@ -66,14 +52,14 @@ async def test_the_server_stores_what_is_written(direct: KubeClient, namespace: 
 
 
 async def test_renewals_move_the_time_of_the_renewal_alone(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
-    first = elector(direct, namespace, "first")
+    first = elector(cluster, namespace, "first")
     await first.acquire()
-    before = await spec(direct, namespace)
+    before = await spec(cluster, namespace)
     async with asyncio.TaskGroup() as tasks:
         holding = tasks.create_task(first.hold())
-        while (after := await spec(direct, namespace)) == before:  # noqa: ASYNC110
+        while (after := await spec(cluster, namespace)) == before:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         holding.cancel()
     assert after["renewTime"] > before["renewTime"]
@@ -81,9 +67,9 @@ async def test_renewals_move_the_time_of_the_renewal_alone(
 
 
 async def test_another_takes_over_when_the_renewals_stop_and_not_before(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
-    first, second = elector(direct, namespace, "first"), elector(direct, namespace, "second")
+    first, second = elector(cluster, namespace, "first"), elector(cluster, namespace, "second")
     await first.acquire()
     stopped = time.monotonic()
     waiting = asyncio.create_task(second.acquire())
@@ -94,15 +80,15 @@ async def test_another_takes_over_when_the_renewals_stop_and_not_before(
     await waiting
     assert SHORT.duration <= second.acquired_at - stopped < SHORT.duration + 3
     assert (second.takeover, first.valid()) == (True, False)
-    assert (await spec(direct, namespace))["leaseTransitions"] == 1
+    assert (await spec(cluster, namespace))["leaseTransitions"] == 1
 
 
 async def test_another_takes_over_at_once_after_a_release(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
     timing = Timing(duration=60.0, renew_deadline=40.0, retry=0.1)
-    first = elector(direct, namespace, "first", timing)
-    second = elector(direct, namespace, "second", timing)
+    first = elector(cluster, namespace, "first", timing)
+    second = elector(cluster, namespace, "second", timing)
     await first.acquire()
     assert not await second.acquire(within=0.3)
     await first.release()
@@ -110,8 +96,8 @@ async def test_another_takes_over_at_once_after_a_release(
     assert not second.takeover
 
 
-async def test_of_many_that_begin_together_one_leads(direct: KubeClient, namespace: str) -> None:
-    crowd = [elector(direct, namespace, f"number{number}", Timing()) for number in range(8)]
+async def test_of_many_that_begin_together_one_leads(cluster: KubeClient, namespace: str) -> None:
+    crowd = [elector(cluster, namespace, f"number{number}", Timing()) for number in range(8)]
     held = await asyncio.gather(*(one.acquire(within=0) for one in crowd))
     assert sum(held) == 1
     assert [one.valid() for one in crowd] == held
@@ -119,12 +105,12 @@ async def test_of_many_that_begin_together_one_leads(direct: KubeClient, namespa
 
 
 async def test_of_many_that_wait_for_a_release_one_leads(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
     timing = Timing(duration=60.0, renew_deadline=40.0, retry=0.1)
-    first = elector(direct, namespace, "first", timing)
+    first = elector(cluster, namespace, "first", timing)
     await first.acquire()
-    crowd = [elector(direct, namespace, f"number{number}", timing) for number in range(8)]
+    crowd = [elector(cluster, namespace, f"number{number}", timing) for number in range(8)]
     waiting = [asyncio.create_task(one.acquire(within=1.5)) for one in crowd]
     await first.release()
     held = await asyncio.gather(*waiting)
@@ -134,13 +120,13 @@ async def test_of_many_that_wait_for_a_release_one_leads(
 
 @pytest.mark.parametrize("kind", ["hang", "500"])
 async def test_a_leader_that_is_cut_off_stops_before_another_begins(
-    direct: KubeClient,
-    through_proxy: KubeClient,
+    cluster: KubeClient,
+    through: KubeClient,
     fault_proxy: FaultProxy,
     namespace: str,
     kind: str,
 ) -> None:
-    first, second = elector(through_proxy, namespace, "first"), elector(direct, namespace, "second")
+    first, second = elector(through, namespace, "first"), elector(cluster, namespace, "second")
     await first.acquire()
     holding = asyncio.create_task(first.hold())
     waiting = asyncio.create_task(second.acquire())
@@ -157,9 +143,9 @@ async def test_a_leader_that_is_cut_off_stops_before_another_begins(
 
 
 async def test_a_half_open_connection_ends_leadership_in_time(
-    through_proxy: KubeClient, fault_proxy: FaultProxy, namespace: str
+    through: KubeClient, fault_proxy: FaultProxy, namespace: str
 ) -> None:
-    first = elector(through_proxy, namespace, "first")
+    first = elector(through, namespace, "first")
     await first.acquire()
     holding = asyncio.create_task(first.hold())
     await asyncio.to_thread(fault_proxy.wait_for, 2, "PUT")
@@ -172,9 +158,9 @@ async def test_a_half_open_connection_ends_leadership_in_time(
 
 
 async def test_connections_that_are_reset_cost_no_leadership(
-    through_proxy: KubeClient, fault_proxy: FaultProxy, namespace: str
+    through: KubeClient, fault_proxy: FaultProxy, namespace: str
 ) -> None:
-    first = elector(through_proxy, namespace, "first")
+    first = elector(through, namespace, "first")
     await first.acquire()
     holding = asyncio.create_task(first.hold())
     for renewals in (1, 3, 5):
@@ -185,22 +171,22 @@ async def test_connections_that_are_reset_cost_no_leadership(
 
 
 async def test_a_lost_answer_to_the_first_write_is_made_good(
-    through_proxy: KubeClient, fault_proxy: FaultProxy, namespace: str
+    through: KubeClient, fault_proxy: FaultProxy, namespace: str
 ) -> None:
     fault_proxy.add(Fault(answer_lost(), method="POST", path="/leases"))
-    first = elector(through_proxy, namespace, "first")
+    first = elector(through, namespace, "first")
     assert await first.acquire(within=5)
     assert (fault_proxy.count("POST", "/leases"), first.takeover) == (1, False)
 
 
 async def test_a_write_in_between_loses_one_renewal_and_no_leadership(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
-    first = elector(direct, namespace, "first")
+    first = elector(cluster, namespace, "first")
     await first.acquire()
     holding = asyncio.create_task(first.hold())
     for label in map(str, range(20)):
-        await direct.json_patch(
+        await cluster.json_patch(
             LEASES,
             namespace,
             "leader",
@@ -209,21 +195,21 @@ async def test_a_write_in_between_loses_one_renewal_and_no_leadership(
     assert first.valid()
     holding.cancel()
     await first.release()
-    lease = await direct.get(LEASES, namespace, "leader")
+    lease = await cluster.get(LEASES, namespace, "leader")
     assert lease["metadata"]["labels"] == {"try": "19"}
     assert not lease["spec"].get("holderIdentity")
 
 
 async def test_a_deleted_lease_is_made_anew_by_its_leader(
-    direct: KubeClient, namespace: str
+    cluster: KubeClient, namespace: str
 ) -> None:
-    first = elector(direct, namespace, "first")
+    first = elector(cluster, namespace, "first")
     await first.acquire()
-    lease = await direct.get(LEASES, namespace, "leader")
-    await direct.delete(LEASES, namespace, "leader", uid=lease["metadata"]["uid"])
+    lease = await cluster.get(LEASES, namespace, "leader")
+    await cluster.delete(LEASES, namespace, "leader", uid=lease["metadata"]["uid"])
     holding = asyncio.create_task(first.hold())
     async with asyncio.timeout(5):
-        while not (await direct.list(LEASES, namespace))[0]:  # noqa: ASYNC110
+        while not (await cluster.list(LEASES, namespace))[0]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert first.valid()
     holding.cancel()
