@@ -5,7 +5,8 @@ import re
 import socket
 import ssl
 import struct
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,15 +73,25 @@ class Exchange:
 
     async def relay(self, *, most: int | None = None) -> None:
         """Pass the request on and its answer back: the head, and at most so many bytes of body."""
+        async with self._asked_upstream() as (head, server):
+            await self.write(head.replace(b"\r\nConnection: close", b""))
+            await self._relay_body(server, most)
+
+    async def pass_on(self) -> None:
+        """Pass the request on, and the answer to nobody."""
+        async with self._asked_upstream():
+            pass
+
+    @asynccontextmanager
+    async def _asked_upstream(self) -> AsyncIterator[tuple[bytes, asyncio.StreamReader]]:
+        """Send the request to the API server; return the head of its answer, and the rest."""
         port, context = self._upstream
         server, sending = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname="127.0.0.1"
         )
         try:
             sending.write(_last_on_its_connection(self.asked.raw))
-            head = await server.readuntil(b"\r\n\r\n")
-            await self.write(head.replace(b"\r\nConnection: close", b""))
-            await self._relay_body(server, most)
+            yield await server.readuntil(b"\r\n\r\n"), server
         finally:
             sending.transport.abort()
 
@@ -92,16 +103,6 @@ class Exchange:
                 return
             await self.write(part)
             left = left if left is None else left - len(part)
-
-    async def pass_on(self) -> None:
-        """Pass the request on and read the answer's head, which nobody gets to see."""
-        port, context = self._upstream
-        server, sending = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=context, server_hostname="127.0.0.1"
-        )
-        sending.write(_last_on_its_connection(self.asked.raw))
-        await server.readuntil(b"\r\n\r\n")
-        sending.transport.abort()
 
     async def write(self, content: bytes) -> None:
         """Send bytes to the client, once everything may flow."""
