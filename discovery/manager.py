@@ -6,17 +6,20 @@ key that failed comes back later and alone. This module is the only one that kno
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from discovery.metrics import Metrics, Result
 from discovery.plan.observed import Sync
 from discovery.plan.trust import Freshness
 from discovery.planner import Pass, Sources
 from discovery.reconciler import Reconciler
 from discovery.source import Source
-from discovery.stores import Store, StoreError
+from discovery.stores import OutdatedError, Store, StoreError
 from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
@@ -44,12 +47,15 @@ class Manager:
         sources: Sources,
         reconciler: Reconciler,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        metrics: Metrics | None = None,
         on_freshness: Callable[[str, Freshness], None] = lambda _name, _fresh: None,
     ) -> None:
         self._store = store
         self._sources = sources
         self._reconciler = reconciler
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._on_freshness = on_freshness
         self._pending: set[Key] = set()
         self._busy: set[Key] = set()
@@ -58,11 +64,7 @@ class Manager:
         self._idle = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
         self._fresh: dict[str, Freshness] = {}
-
-    @property
-    def pending(self) -> int:
-        """How many resources wait for a pass."""
-        return len(self._pending)
+        self._metrics.follow_pending(lambda: len(self._pending))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and reconcile until ``stop`` is set; then finish what is in flight and return."""
@@ -86,9 +88,11 @@ class Manager:
 
     async def poll(self, source: Source) -> None:
         """Poll one tailnet and mark what may have changed, or everything when freshness did."""
+        began = monotonic()
         touched = await source.poll(self._clock())
         name = source.policy.tailnet
         fresh, before = source.freshness(self._clock()), self._fresh.get(name)
+        self._measure(source, fresh, monotonic() - began)
         self._mark(touched)
         if fresh == before:
             return
@@ -97,6 +101,15 @@ class Manager:
             self._on_freshness(name, fresh)
         within = timedelta() if before is None else source.interval
         self._mark_spread(sorted(set(self._store.keys()) - touched), within)
+
+    def _measure(self, source: Source, fresh: Freshness, seconds: float) -> None:
+        name = source.policy.tailnet
+        self._metrics.polled(name, source.outage.doubt.cause if source.outage else None, seconds)
+        self._metrics.fresh(name, fresh=fresh.fresh)
+        if source.outage is None and source.snapshot is not None:
+            excluded = Counter(source.selection.excluded.values())
+            eligible = len(source.snapshot.devices) - excluded.total()
+            self._metrics.verified(name, source.snapshot.fetched_at, eligible, excluded)
 
     def nudge(self) -> None:
         """Look for edits very soon: what changes at about one time is taken together."""
@@ -181,10 +194,12 @@ class Manager:
                 self._wake.set()
 
     async def _pass(self, key: Key) -> None:
+        began, result = monotonic(), Result.FAILED
         try:
             async with asyncio.timeout(PASS_DEADLINE.total_seconds()):
                 made = await self._reconciler.reconcile(key, self._clock())
                 await self._store.flush()
+            result = Result.DONE if made and made.changes else Result.UNCHANGED
         except (StoreError, TimeoutError) as error:
             self._retry_later(key, error)
         except Exception as defect:
@@ -193,6 +208,21 @@ class Manager:
         else:
             self._failures.pop(key, None)
             self._look_again(key, made)
+        finally:
+            self._metrics.reconciled(result, monotonic() - began)
+            self._tell_state(key)
+
+    def _tell_state(self, key: Key) -> None:
+        """Count a resource by what its status says; an unreadable one is said nothing of."""
+        try:
+            resource = self._store.get(key)
+        except StoreError:
+            return
+        if resource is None:
+            self._metrics.gone(key)
+        elif resource.status is not None:
+            ready = {c.type: c.status for c in resource.status.conditions}.get("Ready", "Unknown")
+            self._metrics.reported(key, ready, resource.status.total_endpoints)
 
     def _look_again(self, key: Key, made: Pass | None) -> None:
         """Come back to a resource whose Service name is a stranger's: that one is not watched."""
@@ -204,7 +234,10 @@ class Manager:
         self._reconciler.forget(key)  # what it planned may not have been written
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY)
-        log.error(
+        # Somebody else was faster: that is how clusters are, and the next pass sees it.
+        level = logging.INFO if isinstance(error, OutdatedError) else logging.ERROR
+        log.log(
+            level,
             "pass failed",
             extra={
                 "resource": str(key),

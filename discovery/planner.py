@@ -24,7 +24,7 @@ from discovery.plan.service import ServicePlan, desired_service, diff_service
 from discovery.plan.slices import desired, diff, digest
 from discovery.plan.trust import Cause, Freshness
 from discovery.source import Source
-from discovery.stores import Children, UnreadableResource
+from discovery.stores import Children, Store, UnreadableResource
 from discovery.v1alpha1 import Key, Mode, TailscaleEndpoints
 
 _LEFT: Final = frozenset({Ownership.OURS, Ownership.ADOPTABLE})
@@ -49,6 +49,19 @@ class Sources:
                 return source
         # A tailnet known only by its credentials has no name before its first list.
         return next((source for source in self._sources if not source.policy.tailnet), None)
+
+
+async def remember_nodes(store: Store, sources: Sources) -> None:
+    """Tell each tailnet which tagged nodes its resources' slices know: what a list is judged by."""
+    keys: dict[Source, list[Key]] = {}
+    for key in sorted(store.keys()):
+        resource = store.get(key)
+        if not isinstance(resource, TailscaleEndpoints):
+            continue
+        if (source := sources.of(resource.spec.tailnet)) is not None:
+            keys.setdefault(source, []).append(key)
+    for source, known in keys.items():
+        source.tagged = frozenset(await store.known_nodes(known))
 
 
 @dataclass(frozen=True, slots=True)

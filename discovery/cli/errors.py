@@ -76,6 +76,7 @@ def failure_of(error: BaseException) -> Failure:
     return (
         _of_configuration(error)
         or _of_store(error)
+        or _of_lease(error)
         or _of_api(error)
         or _of_file(error)
         or _unexpected(error)
@@ -117,6 +118,13 @@ def _of_store(error: BaseException) -> Failure | None:
     # A cluster that refuses a write says more by its own error.
     behind = _of_api(error.__cause__) if error.__cause__ else None
     return (str(error),), behind[1] if behind else ExitCode.CONFIGURATION
+
+
+def _of_lease(error: BaseException) -> Failure | None:
+    if not _is_a(error, "discovery.clients.kube.lease", "LeadershipLostError"):
+        return None
+    advice = "Nothing more is written here; start it again."
+    return (f"{error}. {advice}",), ExitCode.UNREACHABLE
 
 
 def _of_api(error: BaseException) -> Failure | None:

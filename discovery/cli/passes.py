@@ -10,7 +10,7 @@ import click
 from discovery.cli.errors import ExitCode, failure_of
 from discovery.cli.progress import reading
 from discovery.plan.changes import Change
-from discovery.planner import Pass, Planner, Sources
+from discovery.planner import Pass, Planner, Sources, remember_nodes
 from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import Store, StoreError, UnreadableResource
@@ -47,19 +47,6 @@ class Outcome:
             click.echo(f"error: {line}", err=True)
         for line in self.unread:
             click.echo(f"warning: {line}", err=True)
-
-
-async def remember_nodes(store: Store, sources: Sources) -> None:
-    """Tell each tailnet which tagged nodes its resources' slices know: what a list is judged by."""
-    keys: dict[Source, list[Key]] = {}
-    for key in sorted(store.keys()):
-        resource = store.get(key)
-        if not isinstance(resource, TailscaleEndpoints):
-            continue
-        if (source := sources.of(resource.spec.tailnet)) is not None:
-            keys.setdefault(source, []).append(key)
-    for source, known in keys.items():
-        source.tagged = frozenset(await store.known_nodes(known))
 
 
 async def poll_all(store: Store, planner: Planner, now: datetime) -> Outcome:

@@ -11,6 +11,7 @@ import click
 from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import ExitCode
 from discovery.cli.output import Table, emit, output_option
+from discovery.cli.where import Where
 
 if TYPE_CHECKING:
     from discovery.cli.passes import Outcome
@@ -20,16 +21,18 @@ _ACTIONS = ("create", "update", "delete")
 
 
 @click.command(
-    epilog=example("plan -f my-resource.yaml", "plan -f manifests/ --out out/ -o json --exit-code")
+    epilog=example("plan -A", "plan -f my-resource.yaml", "plan -f manifests/ --out out/ -o json")
 )
-@options.manifests
+@options.cluster
+@options.some_manifests
 @options.current_state
 @options.inventories
 @click.option("--exit-code", is_flag=True, help="Exit 1 when there are changes.")
 @output_option("table", "json", "yaml", "markdown")
 @pass_frame
-def plan(
+def plan(  # noqa: PLR0913 - one per option
     frame: Frame,
+    where: Where,
     manifests: Sequence[Path],
     out: Path | None,
     inventories: Sequence[Path],
@@ -39,16 +42,25 @@ def plan(
 ) -> ExitCode:
     r"""Show what a pass would do. Nothing is written.
 
+    The resources are those of the cluster, in the context's namespace, in another (-n) or in all
+    (-A); reading them is all that it takes. With -f they come from manifests, and what exists from
+    --out DIR.
+
     \b
     Exit codes:
       0  planned; with --exit-code: and there is nothing to do
       1  with --exit-code: there are changes
       3  manifests, configuration or the state in --out can not be used
-      4  credentials refused
-      5  control plane not reachable, or its list not to be believed
+      4  credentials refused, or a right is missing
+      5  control plane or cluster not reachable, or a list not to be believed
       6  some resources could not be planned
     """
-    outcome = asyncio.run(_plan(frame, manifests, out, inventories))
+    if manifests:
+        outcome = asyncio.run(_plan(frame, manifests, out, inventories))
+    elif out is not None:
+        raise click.UsageError("--out is the state of manifests: name them with -f.")
+    else:
+        outcome = asyncio.run(_plan_in_cluster(frame, where, inventories))
     outcome.say_problems()
     if outcome.failures and not outcome.passes and not outcome.removals:
         return outcome.exit_code()
@@ -69,6 +81,15 @@ def show_plan(outcome: "Outcome", form: str) -> None:
         counts = _counts(changes)
         listed = ", ".join(f"{counts[action]} to {action}" for action in _ACTIONS)
         click.echo(f"\nPlan: {listed}, {outcome.unchanged} unchanged.")
+
+
+async def _plan_in_cluster(frame: Frame, where: Where, inventories: Sequence[Path]) -> "Outcome":
+    from discovery.cli.cluster import plan_in_cluster  # noqa: PLC0415 - not for help
+    from discovery.cli.logs import configure  # noqa: PLC0415
+
+    settings = frame.settings()
+    configure("error", settings.logging.format)
+    return await plan_in_cluster(settings, where, inventories)
 
 
 async def _plan(

@@ -49,6 +49,13 @@ class ListenSettings(Section):
     metrics: Listen = Field(ListenAddress("", 9090), description="`/metrics`. Not used yet.")
 
 
+class PodSettings(Section):
+    """The pod that `run` is; the chart sets it by the downward API."""
+
+    name: str = Field("", description="Its name, for events about the controller itself.")
+    uid: str = Field("", description="Its uid.")
+
+
 class Settings(Section):
     """Everything that can be configured; all of it is optional."""
 
@@ -60,6 +67,7 @@ class Settings(Section):
     )
     logging: LoggingSettings = LoggingSettings()
     listen: ListenSettings = ListenSettings()
+    pod: PodSettings = PodSettings()
     denied_cidrs: tuple[Network, ...] = Field(
         (),
         alias="deniedCIDRs",

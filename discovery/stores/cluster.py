@@ -10,6 +10,7 @@ from typing import Any
 from discovery.clients.errors import APIError, ConflictError, NotFoundError
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.resources import ENDPOINT_SLICES, SERVICES, TAILSCALE_ENDPOINTS
+from discovery.metrics import Metrics
 from discovery.plan.announcements import Announcement
 from discovery.plan.changes import Change
 from discovery.plan.owner import Owner, Ownership, owner_of, service_ownership, slice_ownership
@@ -53,6 +54,7 @@ class ClusterStore:
         namespace: str | None = None,
         may_write: Callable[[], bool] = lambda: True,
         tell: Tell = lambda _resource, _said: None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self.resources = Cache(read_resource, _resource_handles, self._resource_changed)
@@ -63,7 +65,9 @@ class ClusterStore:
         self._namespace = namespace
         self._tell = tell
         self._changed: set[Key] = set()
-        self._writer = ClusterWriter(client, self.slices, self.services, may_write)
+        self._writer = ClusterWriter(
+            client, self.slices, self.services, may_write, metrics or Metrics()
+        )
 
     async def load(self) -> None:
         """Read everything once. Raises APIError; nothing is then taken for gone."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from discovery.clients.errors import APIError, ConflictError, NotFoundError, RejectedError
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.resources import ENDPOINT_SLICES, SERVICES, Resource
+from discovery.metrics import Metrics
 from discovery.plan.changes import Action, Change
 from discovery.stores import OutdatedError, StoreError, WriteError
 from discovery.stores.cache import Cache, Held, claim_of
@@ -37,8 +38,10 @@ class ClusterWriter:
         slices: Cache[Any],
         services: Cache[Any],
         may_write: Callable[[], bool],
+        metrics: Metrics,
     ) -> None:
         self._client = client
+        self._metrics = metrics
         self._caches = {"EndpointSlice": slices, "Service": services}
         self._may_write = may_write
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -93,11 +96,12 @@ class ClusterWriter:
             self.ensure_allowed()
             try:
                 await self._write(resource, change)
-            except ConflictError as error:
-                await self._look(resource, change)
-                return error
             except APIError as error:
+                self._metrics.write_failed(change.kind)
+                if isinstance(error, ConflictError):
+                    await self._look(resource, change)
                 return error
+        self._metrics.wrote(change.kind, change.action)
         return None
 
     async def _write(self, resource: Resource, change: Change) -> None:

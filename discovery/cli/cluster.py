@@ -1,0 +1,176 @@
+"""A cluster: what ``run``, ``sync`` and ``plan`` work on where no folder takes its place."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from socket import gethostname
+from typing import Final, Literal
+from uuid import uuid4
+
+from discovery.cli.passes import Outcome, plan_all, sync_all
+from discovery.cli.tailnets import open_sources
+from discovery.cli.where import Where
+from discovery.clients.kube.access import PERMISSIONS
+from discovery.clients.kube.client import KubeClient
+from discovery.clients.kube.connect import connect
+from discovery.clients.kube.events import EventRecorder, Regarding
+from discovery.clients.kube.lease import Elector, Timing
+from discovery.clients.kube.resources import TAILSCALE_ENDPOINTS
+from discovery.controller import Controller, check_rights
+from discovery.manager import Manager
+from discovery.metrics import Metrics
+from discovery.plan.announcements import Announcement
+from discovery.plan.trust import Freshness
+from discovery.planner import Planner, Sources
+from discovery.reconciler import Reconciler
+from discovery.settings import Settings
+from discovery.stores.cluster import ClusterStore, Resource, Tell
+from discovery.web.serving import serve
+
+log = logging.getLogger(__name__)
+
+LEASE: Final = "tailnet-discovery"
+
+
+async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence[Path]) -> None:
+    """Be one replica of the controller until SIGTERM or Ctrl-C. Raises LeadershipLostError."""
+    stop = asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    metrics = Metrics()
+    for tailnet in settings.tailnets:
+        metrics.expect_tailnet(tailnet.name)
+    async with (
+        _replica(settings, where, metrics) as replica,
+        open_sources(settings, inventories) as sources,
+    ):
+        reconciler = Reconciler(replica.store, Planner(sources, settings.instance, settings.mode))
+        manager = Manager(
+            replica.store,
+            sources,
+            reconciler,
+            metrics=metrics,
+            on_freshness=_telling_of_freshness(settings, replica),
+        )
+        controller = Controller(
+            replica.client, replica.store, replica.elector, metrics, where.namespace
+        )
+        ready = {"caches": controller.ready}
+        async with serve(settings.listen, metrics, controller.alive, ready) as served:
+            log.info("listening", extra=served._asdict())
+            await check_rights(replica.client, PERMISSIONS, where.namespace)
+            await controller.run(manager, sources, stop, [replica.recorder.run()])
+
+
+async def sync_in_cluster(
+    settings: Settings, where: Where, inventories: Sequence[Path]
+) -> tuple[Outcome, Sources] | str:
+    """Make one pass as the leader; return what it came to, or who leads if that is another."""
+    async with (
+        _replica(settings, where, Metrics()) as replica,
+        open_sources(settings, inventories) as sources,
+    ):
+        elector = replica.elector
+        if not await elector.acquire(within=elector.timing.duration):
+            return elector.holder
+        beside = [
+            asyncio.create_task(elector.hold()),
+            asyncio.create_task(replica.recorder.run()),
+        ]
+        try:
+            await replica.store.load()
+            planner = Planner(sources, settings.instance, settings.mode)
+            outcome = await sync_all(replica.store, planner, datetime.now(UTC))
+            await replica.recorder.flush()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await elector.release()
+        return outcome, sources
+
+
+async def plan_in_cluster(settings: Settings, where: Where, inventories: Sequence[Path]) -> Outcome:
+    """Plan a pass over the resources of the cluster; nothing is written, and no Lease is taken."""
+    async with (
+        connect(where.kubeconfig, where.context) as client,
+        open_sources(settings, inventories) as sources,
+    ):
+        namespace = where.namespace_like_kubectl(client.namespace)
+        store = ClusterStore(
+            client, settings.instance, namespace=namespace, may_write=lambda: False
+        )
+        await store.load()
+        planner = Planner(sources, settings.instance, settings.mode)
+        return await plan_all(store, planner, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """A process that may come to lead: how it reads, writes, and tells."""
+
+    client: KubeClient
+    store: ClusterStore
+    elector: Elector
+    recorder: EventRecorder
+
+
+@asynccontextmanager
+async def _replica(settings: Settings, where: Where, metrics: Metrics) -> AsyncIterator[_Replica]:
+    name = settings.pod.name or gethostname()
+    identity = f"{name}_{uuid4()}"
+    async with connect(where.kubeconfig, where.context, on_request=metrics.requested) as client:
+        recorder = EventRecorder(client, instance=name)
+        elector = Elector(
+            client, client.namespace, lease_name(settings.instance), identity, Timing()
+        )
+        store = ClusterStore(
+            client,
+            settings.instance,
+            namespace=where.namespace,
+            may_write=elector.valid,
+            tell=_telling(recorder),
+            metrics=metrics,
+        )
+        yield _Replica(client, store, elector, recorder)
+
+
+def lease_name(instance: str) -> str:
+    """Return the name of an instance's Lease."""
+    return LEASE if instance == "default" else f"{LEASE}-{instance}"
+
+
+def _telling(recorder: EventRecorder) -> Tell:
+    def tell(resource: Resource, said: Announcement) -> None:
+        regarding = Regarding(
+            TAILSCALE_ENDPOINTS.api_version,
+            TAILSCALE_ENDPOINTS.kind,
+            resource.key.namespace,
+            resource.key.name,
+            resource.metadata.uid,
+        )
+        recorder.record(regarding, _kind(said.is_warning), said.reason, said.action, said.note)
+
+    return tell
+
+
+def _telling_of_freshness(
+    settings: Settings, replica: _Replica
+) -> Callable[[str, Freshness], None]:
+    pod = Regarding("v1", "Pod", replica.client.namespace, settings.pod.name, settings.pod.uid)
+
+    def tell(_tailnet: str, fresh: Freshness) -> None:
+        if settings.pod.name:
+            kind = _kind(not fresh.fresh)
+            replica.recorder.record(pod, kind, fresh.reason, "Poll", fresh.message)
+
+    return tell
+
+
+def _kind(is_warning: bool) -> Literal["Normal", "Warning"]:
+    return "Warning" if is_warning else "Normal"
