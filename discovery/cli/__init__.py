@@ -45,6 +45,7 @@ COMMANDS: Final = dict(
         _command("devices", "List the tailnet's devices, their tags and what excludes them."),
         _command("explain", "Say why a device is, or is not, an endpoint."),
         _command("validate", "Check manifests and name every error."),
+        _command("doctor", "Say what hinders this place from doing its work."),
         _command("simulate", "Serve the Tailscale API on loopback, for tests and try-outs."),
         _command("crd", "Print the CustomResourceDefinition."),
         _command("config", "Print the effective settings and where each comes from."),
