@@ -41,12 +41,15 @@ class LoggingSettings(Section):
 
 
 class ListenSettings(Section):
-    """Where `run` listens, as `HOST:PORT`; without a host on every address."""
+    """Where `run` listens in a cluster, as `HOST:PORT`; without a host on every address."""
 
     health: Listen = Field(
-        ListenAddress("", 8080), description="`/healthz` and `/readyz`. Not used yet."
+        ListenAddress("", 8080), description="`/healthz` and `/readyz`, for the kubelet."
     )
-    metrics: Listen = Field(ListenAddress("", 9090), description="`/metrics`. Not used yet.")
+    metrics: Listen = Field(
+        ListenAddress("", 9090),
+        description="`/metrics`, for Prometheus; it may be the same address as `health`.",
+    )
 
 
 class PodSettings(Section):
