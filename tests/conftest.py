@@ -84,5 +84,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
     reasons = [reason for *_, reason in skipped if programs.MISSING in reason]
     if reasons:
-        line = f"NOT TESTED ({len(reasons)} tests): {'; '.join(sorted(set(reasons)))}"
+        why = "; ".join(sorted({reason.removeprefix("Skipped: ") for reason in reasons}))
+        line = f"NOT TESTED, {len(reasons)} tests: {why}"
         terminalreporter.write_line(line, red=True, bold=True)
