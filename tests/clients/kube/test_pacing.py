@@ -1,5 +1,6 @@
 """When a watcher lists, watches and waits: scripted answers, and a clock of the test's own."""
 
+import asyncio
 import json
 import logging
 from typing import Any
