@@ -1,14 +1,13 @@
 """The chart's JSON schema and the table of its values, both written from ``values.yaml``.
 
-``python -m helm.reference schema|page`` prints ``values.schema.json`` and
-``docs/reference/chart.md`` as they should be; a test holds the committed files to that. What a
-value may be follows from its default, its ``# @schema`` comment, or, for the keys that the
-configuration file has too, from the program's own settings.
+``python -m helm.reference`` writes ``values.schema.json`` and the tables in
+``docs/reference/chart.md``; a test holds the committed files to that. What a value may be follows
+from its default, its ``# @schema`` comment, or, for the keys that the configuration file has too,
+from the program's own settings.
 """
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -181,13 +180,10 @@ def page(text: str, current: str) -> str:
 
 
 def main() -> None:
-    """Print one of the two."""
+    """Write both files."""
     text = (CHART / "values.yaml").read_text()
-    match sys.argv[1]:
-        case "schema":
-            sys.stdout.write(schema(text))
-        case _:
-            sys.stdout.write(page(text, PAGE.read_text()))
+    (CHART / "values.schema.json").write_text(schema(text))
+    PAGE.write_text(page(text, PAGE.read_text()))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ base=localhost/python:3.13-slim
 image=localhost/tailnet-discovery:$version
 
 if ! podman "${store[@]}" image exists "$base"; then
+  # shellcheck disable=SC2016 # the hook's own $1
   mmdebstrap --quiet --variant=minbase --mode=root \
     --include=python3,python3-venv,ca-certificates,tzdata \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
