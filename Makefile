@@ -72,7 +72,7 @@ test-programs: .venv/dev
 test-oldest: .venv/dev helm-binaries ## the tests with a cluster, on the oldest Kubernetes that is supported
 	@$(MAKE) -s control-plane K8S=$(OLDEST_K8S)
 	KUBEBUILDER_ASSETS="$${XDG_CACHE_HOME:-$$HOME/.cache}/tailnet-discovery/control-plane/$(OLDEST_K8S)" \
-		CI=true $(BIN)/pytest -q -n auto tests/cluster tests/controlplane
+		CI=true $(BIN)/pytest -q -n auto -m cluster
 
 .PHONY: test
 test: .venv/dev test-programs ## every test, in parallel, with the coverage that the core must have

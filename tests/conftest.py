@@ -22,17 +22,18 @@ from tests.controlplane.server import OwnControlPlane
 ENDPOINTS = "/apis/gateway.tailscale.com/v1alpha1/namespaces/{}/tailscaleendpoints"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 SERVICES = "/api/v1/namespaces/{}/services"
+API_SERVERS = {"control_plane", "own_control_plane"}
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return this_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def control_plane(run: Run) -> Iterator[ControlPlane]:
+def control_plane(whole_run: Run) -> Iterator[ControlPlane]:
     """The one API server of the whole run, with the CRD: to be left as it was found."""
-    server = shared_control_plane(run)
+    server = shared_control_plane(whole_run)
     yield server
     server.close()
 
@@ -48,9 +49,9 @@ def own_control_plane(tmp_path: Path) -> Iterator[OwnControlPlane]:
 
 
 @pytest.fixture
-def controller_manager(run: Run, control_plane: ControlPlane) -> None:
+def controller_manager(whole_run: Run, control_plane: ControlPlane) -> None:
     """Garbage collection and the end of namespaces in the API server of the run."""
-    shared_controller_manager(run, control_plane)
+    shared_controller_manager(whole_run, control_plane)
 
 
 @pytest.fixture
@@ -77,6 +78,18 @@ def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
     """kubectl as the administrator of the API server of the run."""
     cache = tmp_path_factory.mktemp("kubectl")
     return Kubectl(programs.client_program("kubectl"), control_plane.kubeconfig(), cache)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: runs against an API server (set by fixtures)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for an API server, directly or not: ``pytest -m cluster``."""
+    for item in items:
+        if isinstance(item, pytest.Function) and API_SERVERS & set(item.fixturenames):
+            item.add_marker("cluster")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -33,12 +33,16 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:
+def run_tests(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text("from tests.conftest import *\n")
     (folder / "test_it.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(folder)]
     return subprocess.run(  # noqa: S603
-        [*command, str(folder)], env=dict(os.environ), text=True, capture_output=True, check=False
+        [*command, *options, str(folder)],
+        env=dict(os.environ),
+        text=True,
+        capture_output=True,
+        check=False,
     )
 
 
@@ -75,3 +79,8 @@ def test_without_programs_tests_fail_in_ci(bare: Path, monkeypatch: pytest.Monke
     assert done.returncode == 1
     assert "1 passed, 2 errors" in done.stdout
     assert "run make control-plane" in done.stdout
+
+
+def test_tests_that_ask_for_an_api_server_are_marked(bare: Path) -> None:
+    done = run_tests(bare, "-m", "not cluster")
+    assert "1 passed, 2 deselected" in done.stdout
