@@ -68,7 +68,10 @@ async def connect(
         access = await _in_cluster(service_account)
     configuration = access.configuration
     async with open_session(_tls(access)) as session:
-        credential = ReloadedCredential(_token(configuration), access.load, access.where)
+        patience = patience or Patience()
+        credential = ReloadedCredential(
+            _token(configuration), access.load, access.where, patience.monotonic
+        )
         transport = Transport(session, configuration.host, credential, _options(configuration))
         yield KubeClient(
             transport,

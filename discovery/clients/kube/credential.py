@@ -1,7 +1,6 @@
 """The Authorization header for an API server, read anew before and when it expires."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -30,7 +29,7 @@ class ReloadedCredential:
         value: str | None,
         load: Load,
         where: str,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self._value = value
         self._load = load

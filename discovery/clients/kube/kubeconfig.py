@@ -108,7 +108,12 @@ def _check(chosen: str, merged: dict[str, dict[str, Any]], where: str) -> None:
         if name not in merged[f"{kind}s"] and (name or kind == "cluster"):
             text = f"the context names a {kind} that is not there: {name}"
             raise ConfigError(problem(text, where, "Name another with --context, or add it."))
-    _check_cluster(merged["clusters"][contexts[chosen]["cluster"]], where)
+    cluster = merged["clusters"][contexts[chosen]["cluster"]]
+    _check_cluster(cluster, where)
+    if not contexts[chosen].get("user") and cluster["server"].startswith("https:"):
+        # kubectl would go on as nobody, who may do nothing; the library fails without saying why.
+        advice = "Add one with kubectl config set-context, or name another context with --context."
+        raise ConfigError(problem("the context names no user", where, advice))
 
 
 def _check_cluster(cluster: dict[str, Any], where: str) -> None:

@@ -11,10 +11,12 @@ import yaml
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
 from discovery.clients.retrying import Patience
+from discovery.settings.errors import ConfigError
 from tests.clients.conftest import Clock, ScriptedServer
 from tests.controlplane.access import ControlPlane
 from tests.controlplane.proxy import FaultProxy
 
+PORTLESS = "https://kubernetes.example.com"
 TOKEN = "a-token-of-no-known-shape"
 
 
@@ -43,6 +45,48 @@ def service(name: str, port: int = 80, **metadata: Any) -> dict[str, Any]:
         "metadata": {"name": name, **metadata},
         "spec": {"ports": [{"name": "http", "port": port}]},
     }
+
+
+async def failure(kubeconfig: Path | None = None, context: str | None = None) -> str:
+    """Return the one line that says why there is no connection."""
+    with pytest.raises(ConfigError) as caught:
+        async with connect(kubeconfig, context):
+            pass
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+async def asked_with(server: ScriptedServer, kubeconfig: Path) -> str | None:
+    """Return the Authorization header of a request."""
+    server.say({})
+    async with connect(kubeconfig) as client:
+        await client.request("GET", "/version")
+    return server.requests[-1].headers.get("authorization")
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a kubeconfig nor a pod, whoever runs the tests."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def pod(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: None
+) -> Path:
+    """Be a pod of the real cluster; return the folder of its service account."""
+    folder = tmp_path / "serviceaccount"
+    folder.mkdir()
+    (folder / "ca.crt").write_bytes(control_plane.ca.read_bytes())
+    (folder / "token").write_text("token-of-admin\n")
+    (folder / "namespace").write_text("shop")
+    host, _, port = control_plane.url.removeprefix("https://").partition(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    return folder
 
 
 @pytest.fixture
