@@ -36,7 +36,7 @@ class FaultProxy:
     def __enter__(self) -> Self:
         self._thread.start()
         with self._news:
-            self._news.wait_for(lambda: self._port)
+            assert self._news.wait_for(lambda: self._port, 10), "the proxy does not listen"
         return self
 
     def __exit__(
