@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from discovery.clients.kube.access import PERMISSIONS, missing
+from discovery.clients.kube.connect import connect
 from tests.chart.helm import CHART, Document, Helm, HelmError
 from tests.controlplane.access import CRD, CRD_PATH
 from tests.controlplane.kubectl import Kubectl
@@ -254,3 +256,18 @@ def test_one_namespace_can_be_watched_without_a_cluster_role(release4: Release) 
     there = release4.kubectl("get", "roles", "-n", watched, "-o", "name").stdout
     assert sorted(roles) == ["Role/td-tailnet-discovery", "Role/td-tailnet-discovery-lease"]
     assert there == "role.rbac.authorization.k8s.io/td-tailnet-discovery\n"
+
+
+async def test_the_account_may_do_what_the_program_needs_and_no_more(
+    release4: Release, server: OwnControlPlane
+) -> None:
+    release4.install()
+    kubeconfig = server.service_account(release4.namespace, "td-tailnet-discovery")
+
+    async with connect(kubeconfig) as client:
+        lacking = await missing(client, PERMISSIONS, lease="tailnet-discovery")
+
+    assert lacking == ()
+    for verb, what in (("get", "secrets"), ("create", "endpoints"), ("list", "pods")):
+        asked = release4.kubectl("auth", "can-i", verb, what, kubeconfig=kubeconfig)
+        assert asked.stdout == "no\n"
