@@ -1,4 +1,4 @@
-"""A cluster: what ``run``, ``sync`` and ``plan`` work on where no folder takes its place."""
+"""A cluster: what ``run`` and ``sync`` work on where no folder takes its place."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from socket import gethostname
 from typing import Final, Literal
 from uuid import uuid4
 
-from discovery.cli.passes import Outcome, plan_all, sync_all
+from discovery.cli.passes import Outcome, sync_all
 from discovery.cli.tailnets import open_sources
 from discovery.cli.where import Where
 from discovery.clients.kube.access import PERMISSIONS
@@ -93,21 +93,6 @@ async def sync_in_cluster(
             await asyncio.gather(*beside, return_exceptions=True)
             await elector.release()
         return outcome, sources
-
-
-async def plan_in_cluster(settings: Settings, where: Where, inventories: Sequence[Path]) -> Outcome:
-    """Plan a pass over the resources of the cluster; nothing is written, and no Lease is taken."""
-    async with (
-        connect(where.kubeconfig, where.context) as client,
-        open_sources(settings, inventories) as sources,
-    ):
-        namespace = where.namespace_like_kubectl(client.namespace)
-        store = ClusterStore(
-            client, settings.instance, namespace=namespace, may_write=lambda: False
-        )
-        await store.load()
-        planner = Planner(sources, settings.instance, settings.mode)
-        return await plan_all(store, planner, datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,28 +12,29 @@ import click
 from discovery.cli import Frame, example, options, pass_frame
 from discovery.cli.errors import CommandError, ExitCode
 from discovery.cli.output import Table, show, write
+from discovery.cli.where import Where
 
 if TYPE_CHECKING:
     from discovery.planner import Pass
     from discovery.source import Source
-    from discovery.stores.directory import DirectoryStore
+    from discovery.stores import Store
     from discovery.tailnet import Device
-    from discovery.v1alpha1 import Key
+    from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 
 @click.command(
-    epilog=example(
-        "explain api -f my-resource.yaml", "explain default/api api-1 -f manifests/ --out out/"
-    )
+    epilog=example("explain api", "explain production/api api-1", "explain api -f my-resource.yaml")
 )
 @click.argument("resource", metavar="[NAMESPACE/]NAME")
 @click.argument("device", required=False)
-@options.manifests
+@options.cluster
+@options.some_manifests
 @options.current_state
 @options.inventories
 @pass_frame
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - one per option
     frame: Frame,
+    where: Where,
     resource: str,
     device: str | None,
     manifests: Sequence[Path],
@@ -43,36 +45,50 @@ def explain(
 
     With DEVICE (its name, full name, node ID or an address): every requirement and the tag that
     decided it, the gate, and the port rule. Without: one line for each device of the tailnet.
+
+    The resource is the cluster's, or with -f a manifest's.
     """
-    text = asyncio.run(_explain(frame, resource, device, manifests, out, inventories))
+    options.check_state(manifests, out, where)
+    asked = _Asked(resource, device, where, manifests, out, inventories)
+    text = asyncio.run(_explain(frame, asked))
     if isinstance(text, str):
         write(text)
     else:
         show(text)
 
 
-async def _explain(
-    frame: Frame,
-    wanted: str,
-    device: str | None,
-    manifests: Sequence[Path],
-    out: Path | None,
-    inventories: Sequence[Path],
-) -> str | Table:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line said."""
+
+    resource: str
+    device: str | None
+    where: Where
+    manifests: Sequence[Path]
+    out: Path | None
+    inventories: Sequence[Path]
+
+    def view(self) -> Where:
+        """Return where to look: a namespace before the name wins."""
+        namespace, slash, _ = self.resource.rpartition("/")
+        return replace(self.where, namespace=namespace) if slash else self.where
+
+
+async def _explain(frame: Frame, asked: _Asked) -> str | Table:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
     from discovery.cli.passes import failure_to_read, poll_all  # noqa: PLC0415
-    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.cli.view import open_view  # noqa: PLC0415
     from discovery.planner import Planner  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
-    store = open_store(manifests, out)
-    key = _key_of(wanted, store)
-    resource = store.get(key)
-    if resource is None:
-        raise CommandError(f"{key} has no manifest", str(out), "Name a folder that holds it.")
-    async with open_sources(settings, inventories) as sources:
+    where = asked.where if asked.manifests else asked.view()
+    async with (
+        open_view(settings, where, asked.manifests, asked.out) as store,
+        open_sources(settings, asked.inventories) as sources,
+    ):
+        key, resource = _resource(asked, store)
         planner = Planner(sources, settings.instance, settings.mode)
         await poll_all(store, planner, datetime.now(UTC))
         source = sources.of(resource.spec.tailnet)
@@ -82,19 +98,31 @@ async def _explain(
             advice = "Without its device list nothing can be explained."
             raise CommandError(what, str(key), advice, exit_code=code)
         made = planner.plan(resource, await store.children(key), datetime.now(UTC))
-        if device is not None:
-            return "".join(f"{line}\n" for line in _one(made, source, _find(device, source)))
+        if asked.device is not None:
+            lines = _one(made, source, _find(asked.device, source))
+            return "".join(f"{line}\n" for line in lines)
         rows = [_row(made, source, d) for d in sorted(source.snapshot.devices, key=_by_name)]
         return Table(("DEVICE", "NODE ID", "ENDPOINT", "WHY"), rows)
 
 
-def _key_of(wanted: str, store: "DirectoryStore") -> "Key":
-    keys = [key for key in sorted(store.keys()) if wanted in {str(key), key.name}]
-    if len(keys) == 1:
-        return keys[0]
-    known = ", ".join(map(str, sorted(store.keys()))) or "none"
-    what = f"several resources are named {wanted}" if keys else f"there is no resource {wanted}"
-    raise CommandError(what, f"the manifests hold {known}", "Name it as NAMESPACE/NAME.")
+def _resource(asked: _Asked, store: "Store") -> tuple["Key", "TailscaleEndpoints"]:
+    """Return the one resource that is meant, which must be readable."""
+    from discovery.v1alpha1 import TailscaleEndpoints  # noqa: PLC0415 - not for help
+
+    wanted, known = asked.resource, sorted(store.keys())
+    keys = [key for key in known if wanted in {str(key), key.name}]
+    place = "the manifests hold" if asked.manifests else "the cluster holds"
+    if len(keys) != 1:
+        what = f"several resources are named {wanted}" if keys else f"there is no resource {wanted}"
+        there = f"{place} {', '.join(map(str, known)) or 'none'}"
+        raise CommandError(what, there, "Name it as NAMESPACE/NAME.")
+    resource = store.get(keys[0])
+    if resource is None:
+        raise CommandError(f"{keys[0]} has no manifest", str(asked.out), "Name a folder with it.")
+    if not isinstance(resource, TailscaleEndpoints):
+        advice = "Correct it; until then its endpoints stay as they are."
+        raise CommandError(resource.problem, str(keys[0]), advice)
+    return keys[0], resource
 
 
 def _find(wanted: str, source: "Source") -> "Device":

@@ -1,6 +1,6 @@
 """Options that several commands have, each spelled once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,7 @@ current_state: Final = click.option(
     "--out",
     type=_FOLDER,
     metavar="DIR",
-    help="The current state, as sync and run write it. Without it, nothing exists yet.",
+    help="With -f: the current state, as sync --standalone writes it.",
 )
 standalone: Final = click.option(
     "--standalone",
@@ -97,3 +97,11 @@ def folders(manifests: Path | None, out: Path | None, where: Where) -> tuple[Pat
     if where.is_named:
         raise click.UsageError("--standalone has no cluster, context or namespace.")
     return manifests, out
+
+
+def check_state(manifests: Sequence[Path], out: Path | None, where: Where) -> None:
+    """Refuse combinations that mean nothing: a state without manifests, or two states."""
+    if out is not None and not manifests:
+        raise click.UsageError("--out is the state of manifests: name them with -f.")
+    if out is not None and where.is_named:
+        raise click.UsageError("--out and a cluster are two states: name one.")

@@ -43,8 +43,8 @@ def plan(  # noqa: PLR0913 - one per option
     r"""Show what a pass would do. Nothing is written.
 
     The resources are those of the cluster, in the context's namespace, in another (-n) or in all
-    (-A); reading them is all that it takes. With -f they come from manifests, and what exists from
-    --out DIR.
+    (-A); reading them is all that it takes. With -f they come from manifests, and what exists for
+    them from the cluster, or from --out DIR.
 
     \b
     Exit codes:
@@ -55,12 +55,8 @@ def plan(  # noqa: PLR0913 - one per option
       5  control plane or cluster not reachable, or a list not to be believed
       6  some resources could not be planned
     """
-    if manifests:
-        outcome = asyncio.run(_plan(frame, manifests, out, inventories))
-    elif out is not None:
-        raise click.UsageError("--out is the state of manifests: name them with -f.")
-    else:
-        outcome = asyncio.run(_plan_in_cluster(frame, where, inventories))
+    options.check_state(manifests, out, where)
+    outcome = asyncio.run(_plan(frame, where, manifests, out, inventories))
     outcome.say_problems()
     if outcome.failures and not outcome.passes and not outcome.removals:
         return outcome.exit_code()
@@ -83,30 +79,25 @@ def show_plan(outcome: "Outcome", form: str) -> None:
         click.echo(f"\nPlan: {listed}, {outcome.unchanged} unchanged.")
 
 
-async def _plan_in_cluster(frame: Frame, where: Where, inventories: Sequence[Path]) -> "Outcome":
-    from discovery.cli.cluster import plan_in_cluster  # noqa: PLC0415 - not for help
-    from discovery.cli.logs import configure  # noqa: PLC0415
-
-    settings = frame.settings()
-    configure("error", settings.logging.format)
-    return await plan_in_cluster(settings, where, inventories)
-
-
 async def _plan(
-    frame: Frame, manifests: Sequence[Path], out: Path | None, inventories: Sequence[Path]
+    frame: Frame,
+    where: Where,
+    manifests: Sequence[Path],
+    out: Path | None,
+    inventories: Sequence[Path],
 ) -> "Outcome":
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
     from discovery.cli.passes import plan_all  # noqa: PLC0415
-    from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
+    from discovery.cli.view import open_view  # noqa: PLC0415
     from discovery.planner import Planner  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
-    store = open_store(manifests, out)
-    if out is None:
-        click.echo("no --out: planned as if nothing existed yet", err=True)
-    async with open_sources(settings, inventories) as sources:
+    async with (
+        open_view(settings, where, manifests, out) as store,
+        open_sources(settings, inventories) as sources,
+    ):
         planner = Planner(sources, settings.instance, settings.mode)
         return await plan_all(store, planner, datetime.now(UTC))
 

@@ -110,7 +110,7 @@ async def test_what_is_unknown_or_ambiguous_is_one_line(
     place.write("api")
     place.write("web", namespace="a")
     place.write("web", namespace="b")
-    done = await program("explain", *arguments, "-f", str(place.manifests))
+    done = await program("explain", *arguments, *place.planned)
     assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
     assert said in done.err
 
@@ -136,13 +136,13 @@ async def test_a_tailnet_that_can_not_be_read_has_its_own_exit_code(
 ) -> None:
     place.write("api")
     state.faults.add(fault)
-    done = await program("explain", "api", "-f", str(place.manifests))
+    done = await program("explain", "api", *place.planned)
     assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
     assert said in done.err
 
 
 async def test_a_tailnet_that_is_not_configured_is_named(place: Place, program: Program) -> None:
     place.write("api", tailnet="nowhere.ts.net")
-    done = await program("explain", "api", "-f", str(place.manifests))
+    done = await program("explain", "api", *place.planned)
     assert (done.code, done.err.count("\n")) == (3, 1)
     assert "tailnet nowhere.ts.net is not configured (default/api)" in done.err

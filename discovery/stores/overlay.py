@@ -1,0 +1,30 @@
+"""Manifests over a cluster: what would come of them if they were applied there."""
+
+from discovery.clients.kube.client import KubeClient
+from discovery.stores.cluster import ClusterStore, Resource
+from discovery.stores.directory import DirectoryStore
+from discovery.v1alpha1 import Key, TailscaleEndpoints
+
+
+class ManifestsOverCluster(ClusterStore):
+    """Resources from manifests, children from the cluster; nothing can be written."""
+
+    def __init__(self, client: KubeClient, instance: str, manifests: DirectoryStore) -> None:
+        self._manifests = manifests
+        namespaces = {key.namespace for key in manifests.keys()}  # noqa: SIM118 - no mapping
+        namespace = namespaces.pop() if len(namespaces) == 1 else None
+        super().__init__(client, instance, namespace=namespace, may_write=lambda: False)
+
+    def keys(self) -> set[Key]:
+        """Return the key of every manifest."""
+        return self._manifests.keys()
+
+    def get(self, key: Key) -> Resource | None:
+        """Return a manifest's resource with the uid and the status that it has in the cluster."""
+        resource = self._manifests.get(key)
+        there = super().get(key)
+        if not isinstance(resource, TailscaleEndpoints) or there is None:
+            return resource
+        update = {"uid": there.metadata.uid, "generation": there.metadata.generation}
+        metadata = resource.metadata.model_copy(update=update)
+        return resource.model_copy(update={"metadata": metadata, "status": there.status})
