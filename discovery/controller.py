@@ -124,11 +124,11 @@ class Controller:
 
 
 async def check_rights(
-    client: KubeClient, permissions: Sequence[Permission], namespace: str | None
+    client: KubeClient, permissions: Sequence[Permission], namespace: str | None, lease: str
 ) -> None:
     """Log each right that is missing, before its absence shows in a pass."""
     try:
-        lacking = await missing(client, permissions, namespace)
+        lacking = await missing(client, permissions, namespace, lease=lease)
     except APIError as error:
         log.warning("rights not checked", extra={"problem": str(error)})
         return

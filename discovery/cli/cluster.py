@@ -15,7 +15,7 @@ from uuid import uuid4
 from discovery.cli.passes import Outcome, sync_all
 from discovery.cli.tailnets import open_sources
 from discovery.cli.where import Where
-from discovery.clients.kube.access import PERMISSIONS
+from discovery.clients.kube.access import Use, needed
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
 from discovery.clients.kube.events import EventRecorder, Regarding
@@ -30,6 +30,7 @@ from discovery.planner import Planner, Sources
 from discovery.reconciler import Reconciler
 from discovery.settings import Settings
 from discovery.stores.cluster import ClusterStore, Resource, Tell
+from discovery.v1alpha1 import Mode
 from discovery.web.serving import serve
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence
         ready = {"caches": controller.ready}
         async with serve(settings.listen, metrics, controller.alive, ready) as served:
             log.info("listening", extra=served._asdict())
-            await check_rights(replica.client, PERMISSIONS, where.namespace)
+            use = Use.OBSERVE if settings.mode is Mode.OBSERVE else Use.RUN
+            lease = lease_name(settings.instance)
+            await check_rights(replica.client, needed(use), where.namespace, lease)
             await controller.run(manager, sources, stop, [replica.recorder.run()])
 
 
