@@ -232,7 +232,7 @@ class Elector:
         return max(0.0, min(self.jitter(self.timing.retry), ends - now, *pauses))
 
     def _why_lost(self) -> str:
-        if self._failure is None and self.holder not in {"", self.identity}:
+        if self.holder not in {"", self.identity}:
             return f"{self.holder} holds the lease"
         cause = "" if self._failure is None else f": {_text(self._failure)}"
         return f"not renewed within {self.timing.renew_deadline:g} s{cause}"

@@ -36,7 +36,9 @@ async def spec(client: KubeClient, namespace: str) -> dict[str, Any]:
 async def test_the_server_stores_what_is_written(cluster: KubeClient, namespace: str) -> None:
     first = elector(cluster, namespace, "first", Timing())
     assert await first.acquire(within=5)
-    said = await spec(cluster, namespace)
+    lease = await cluster.get(LEASES, namespace, "leader")
+    assert {one["manager"] for one in lease["metadata"]["managedFields"]} == {"tailnet-discovery"}
+    said = lease["spec"]
     assert said["renewTime"] == said["acquireTime"]
     assert (said["holderIdentity"], said["leaseDurationSeconds"]) == ("first", 15)
     assert (said["leaseTransitions"], set(said)) == (
