@@ -9,7 +9,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
-from discovery.clients.errors import APIError, TransientError
+from discovery.clients.errors import APIError
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.errors import ExpiredError
 from discovery.clients.kube.resources import Resource
@@ -87,8 +87,9 @@ class Watcher(Generic[_T]):
     async def run(self) -> NoReturn:
         """Follow the kind until cancelled.
 
-        A watch that lasted is resumed at once from the last version; anything else after a pause,
-        which doubles up to half a minute, or the one that the server asks for if that is longer.
+        A watch that lasted is resumed at once from the last version. Anything else waits first:
+        for a pause that doubles up to half a minute, or for the one that the server asks for if
+        that is longer.
         """
         pause = _FIRST_PAUSE
         while True:
@@ -112,13 +113,13 @@ class Watcher(Generic[_T]):
             await self._watch(self._version)
         except ExpiredError:
             self._version = None
-        except TransientError as error:
-            self._fail(error)
-            return error.retry_after or timedelta()
         except APIError as error:
-            # Where watches are refused but lists are not, the lists at least are taken.
+            # Not resumed: a server that was away may have been restored from a backup, whose
+            # versions are behind ours, and on those it would be silent. And where only watching is
+            # refused, the lists at least go on.
             self._version = None
             self._fail(error)
+            return getattr(error, "retry_after", None) or timedelta()
         else:
             return None
         return timedelta()

@@ -14,7 +14,7 @@ from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.resources import SERVICES
 from discovery.clients.kube.watching import Watcher, spread
 from tests.clients.conftest import Asked, Clock, ScriptedServer, Then
-from tests.clients.kube.followers import Remembering, until
+from tests.clients.kube.followers import Remembering, running, until
 
 
 class Enough(Exception):  # noqa: N818 - it is no failure
@@ -106,8 +106,8 @@ async def test_a_watch_that_lasted_is_resumed_at_once(
         return b"HTTP/1.1 200 OK\r\n\r\n"
 
     waited_before: list[list[float]] = []
-    server.say(page(at="7"))
     server.say(error(500), 500)
+    server.say(page(at="7"))
     server.say_raw(b"HTTP/1.1 200 OK\r\n\r\n" + event("ADDED", "web", "8"), Then.WAIT)
     server.say_raw(resumed)
     following = asyncio.create_task(follow(scripted, seen, clock, pauses=2))
@@ -116,7 +116,7 @@ async def test_a_watch_that_lasted_is_resumed_at_once(
     server.end()
     await following
 
-    assert versions(server) == ["list", "7", "7", "8"]
+    assert versions(server) == ["list", "list", "7", "8"]
     assert waited_before == [[0.8]]
     assert clock.waits == [0.8, 0.8]  # the second is that of the last watch, which ended at once
 
@@ -224,16 +224,19 @@ async def test_half_a_list_changes_nothing(
     assert not watcher.synced.is_set()
 
 
-async def test_a_transient_failure_of_a_watch_keeps_the_version(
-    scripted: KubeClient, server: ScriptedServer, seen: Remembering, clock: Clock
+@pytest.mark.parametrize("code", [403, 429, 502])
+async def test_a_watch_that_could_not_be_had_is_preceded_by_a_list(
+    scripted: KubeClient, server: ScriptedServer, seen: Remembering, clock: Clock, code: int
 ) -> None:
     server.say(page(at="7"))
-    server.say(b"<html>", 502)
+    server.say(error(code), code)
+    server.say(page("web", at="3"))  # restored from a backup
     server.say(b"")
 
     await follow(scripted, seen, clock, pauses=2)
 
-    assert versions(server) == ["list", "7", "7"]
+    assert versions(server) == ["list", "7", "list", "3"]
+    assert seen.held == {"web": "3"}
 
 
 async def test_a_stream_that_makes_no_sense_is_listed_anew(
@@ -292,7 +295,7 @@ async def test_activity_is_when_the_server_last_said_something(
     server.say(error(500), 500)
     server.say(page(at="7"))
     server.say(error(500), 500)
-    server.say(event("BOOKMARK", "", "9"))
+    server.say(error(500), 500)
     began = clock.monotonic()
     at: list[float] = []
 
@@ -308,7 +311,26 @@ async def test_activity_is_when_the_server_last_said_something(
     with pytest.raises(Enough):
         await watcher.run()
 
-    assert at == pytest.approx([0, 0.8, 2.4])
+    assert at == pytest.approx([0, 0.8, 0.8])
+
+
+async def test_each_event_and_bookmark_is_activity(
+    scripted: KubeClient, server: ScriptedServer, seen: Remembering, clock: Clock
+) -> None:
+    server.say(page(at="7"))
+    server.say_raw(b"HTTP/1.1 200 OK\r\n\r\n" + event("BOOKMARK", "", "9"), Then.WAIT)
+    watcher = Watcher(scripted, SERVICES, seen, monotonic=clock.monotonic, sleep=clock.sleep)
+    heard = watcher._well
+
+    def opened_long_ago() -> None:
+        heard()
+        clock.seconds += 50
+
+    watcher._well = opened_long_ago  # type: ignore[method-assign]
+    async with running(watcher):
+        await until(lambda: watcher._version == "9")
+
+        assert watcher.last_activity == 1050.0
 
 
 async def test_a_list_is_not_repeated_by_itself(
