@@ -112,19 +112,24 @@ async def _check_cluster(
 ) -> "tuple[list[Check], Sequence[Mapping[str, Any]]]":
     """Return the checks of the cluster, and the controller's EndpointSlices there."""
     from discovery.cli.cluster import lease_name  # noqa: PLC0415
+    from discovery.clients.kube.access import Use, needed  # noqa: PLC0415
     from discovery.clients.kube.connect import connect  # noqa: PLC0415
     from discovery.clients.retrying import Patience  # noqa: PLC0415
     from discovery.diagnosis.check import Check, Result  # noqa: PLC0415
-    from discovery.diagnosis.cluster import CHECKS, check_cluster  # noqa: PLC0415
+    from discovery.diagnosis.cluster import CHECKS, Installation, check_cluster  # noqa: PLC0415
     from discovery.settings import ConfigError  # noqa: PLC0415
+    from discovery.v1alpha1 import Mode  # noqa: PLC0415
 
     if where is None:
         return [Check(name, Result.SKIPPED, "--no-cluster") for name in CHECKS], ()
     patience = Patience(timedelta(seconds=10))
     try:
         async with connect(where.kubeconfig, where.context, patience=patience) as client:
-            name, denied = lease_name(settings.instance), settings.denied_cidrs
-            checks = await check_cluster(client, name, where.namespace, denied)
+            use = Use.OBSERVE if settings.mode is Mode.OBSERVE else Use.RUN
+            wanted = Installation(
+                lease_name(settings.instance), where.namespace, needed(use), settings.denied_cidrs
+            )
+            checks = await check_cluster(client, wanted)
             return checks, await _slices(client, settings.instance, where.namespace)
     except ConfigError as error:
         # Without a word about a cluster it may be that none is meant.

@@ -1,11 +1,12 @@
 """The cluster: whether the API server is new enough, and CRD, rights and Lease are there."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from discovery.clients.errors import APIError, AuthError, NotFoundError
-from discovery.clients.kube.access import PERMISSIONS, missing
+from discovery.clients.kube.access import Permission, missing
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.errors import NotServedError
 from discovery.clients.kube.lease_record import LeaseRecord
@@ -24,14 +25,22 @@ _UPGRADE: Final = "Run helm upgrade, or: tailnet-discovery crd | kubectl apply -
 _NAMED: Final = 3
 
 
-async def check_cluster(
-    client: KubeClient, lease: str, namespace: str | None, denied: Collection[Network]
-) -> list[Check]:
-    """Ask a cluster everything, as the identity that ``client`` has.
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a controller would want of the cluster.
 
-    ``lease`` is the name of the controller's Lease in the namespace of the client; ``namespace``
-    is the one that is watched, None for all; ``denied`` are the configured ``deniedCIDRs``.
+    ``lease`` is the name of its Lease, in the namespace of the client; ``namespace`` is the one
+    that it watches, None for all; ``denied`` are the configured ``deniedCIDRs``.
     """
+
+    lease: str
+    namespace: str | None
+    permissions: Sequence[Permission]
+    denied: Collection[Network] = ()
+
+
+async def check_cluster(client: KubeClient, wanted: Installation) -> list[Check]:
+    """Ask a cluster everything, as the identity that ``client`` has."""
     server = await _check_server(client)
     if server.result is Result.FAILED:
         unasked = "the API server does not serve us"
@@ -39,9 +48,9 @@ async def check_cluster(
     return [
         server,
         await _check_crd(client),
-        await _check_rights(client, namespace),
-        await _check_lease(client, lease),
-        await check_ranges(client, denied),
+        await _check_rights(client, wanted),
+        await _check_lease(client, wanted.lease),
+        await check_ranges(client, wanted.denied),
     ]
 
 
@@ -89,9 +98,10 @@ async def _check_crd(client: KubeClient) -> Check:
     return Check("CRD", Result.OK, f"{TAILSCALE_ENDPOINTS.api_version} is served, as it should be")
 
 
-async def _check_rights(client: KubeClient, namespace: str | None) -> Check:
+async def _check_rights(client: KubeClient, wanted: Installation) -> Check:
+    namespace = wanted.namespace
     try:
-        lacking = await missing(client, PERMISSIONS, namespace)
+        lacking = await missing(client, wanted.permissions, namespace, lease=wanted.lease)
     except APIError as error:
         return Check("rights", Result.SKIPPED, f"they can not be asked: {error}")
     if lacking:

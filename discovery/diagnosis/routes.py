@@ -100,7 +100,7 @@ async def check_names(sources: Iterable[Source], resolve: Resolve) -> Check:
     except (OSError, TimeoutError):
         found = ()
     known = {ip_address(address) for address in device.addresses}
-    if known & {ip_address(address.partition("%")[0]) for address in found}:
+    if known & {ip_address(address) for address in found}:
         return Check("names", Result.OK, f"{device.name} resolves (MagicDNS)")
     text = f"{device.name} does not resolve to its address here; nothing depends on it"
     return Check("names", Result.SKIPPED, text)

@@ -5,10 +5,11 @@ import pytest
 import yaml
 
 from discovery.clients.errors import APIError, AuthError, TransientError
+from discovery.clients.kube.access import PERMISSIONS, Scope, rules
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
 from discovery.diagnosis.check import Check
-from discovery.diagnosis.cluster import CHECKS, check_cluster
+from discovery.diagnosis.cluster import CHECKS, Installation, check_cluster
 from tests.controlplane.access import CRD, CRD_PATH, ControlPlane
 from tests.controlplane.server import OwnControlPlane
 
@@ -19,7 +20,7 @@ NAME = "tailscaleendpoints.gateway.tailscale.com"
 async def checked(
     client: KubeClient, namespace: str | None = None, lease: str = "tailnet-discovery"
 ) -> dict[str, Check]:
-    found = await check_cluster(client, lease, namespace, ())
+    found = await check_cluster(client, Installation(lease, namespace, PERMISSIONS))
     return {check.name: check for check in found}
 
 
@@ -156,6 +157,34 @@ async def test_a_missing_right_is_named(control_plane: ControlPlane) -> None:
     assert detail.startswith("missing: ")
     assert "tailscaleendpoints" in detail
     assert detail.endswith("Bind the chart's role to the account that runs the controller.")
+
+
+async def test_the_rights_of_the_chart_are_enough(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    account = control_plane.service_account(namespace, "controller")
+    grant(control_plane, namespace, rules(PERMISSIONS, Scope.WATCHED))
+    grant(control_plane, namespace, rules(PERMISSIONS, Scope.OWN, lease="tailnet-discovery"))
+
+    async with connect(account) as client:
+        assert line((await checked(client, namespace))["rights"]) == (
+            "ok",
+            f"all that the controller needs, in {namespace}",
+        )
+
+
+def grant(control_plane: ControlPlane, namespace: str, rules: list[dict[str, list[str]]]) -> None:
+    """Give the rights of the rules to the account "controller", within the namespace."""
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    metadata = {"generateName": "doctor-"}
+    role = control_plane.api.post(f"{rbac}/roles", json={"metadata": metadata, "rules": rules})
+    name = role.raise_for_status().json()["metadata"]["name"]
+    binding = {
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "controller", "namespace": namespace}],
+    }
+    control_plane.api.post(f"{rbac}/rolebindings", json=binding).raise_for_status()
 
 
 async def test_a_lease_that_nobody_has_made_yet_is_fine(admin: KubeClient, namespace: str) -> None:

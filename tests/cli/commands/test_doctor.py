@@ -202,6 +202,19 @@ async def test_a_cluster_is_checked(
     assert [found[name] for name in ("API server", "CRD", "rights", "Lease")] == ["ok"] * 4
 
 
+async def test_who_only_observes_needs_no_right_to_write(
+    program: Program, place: Place, control_plane: ControlPlane
+) -> None:
+    asked = ("doctor", "--kubeconfig", str(control_plane.kubeconfig("nobody")), "-o", "json")
+
+    enforcing = await program(*asked)
+    place.configure(f"mode: Observe\n{place.config.read_text()}")
+    observing = await program(*asked)
+
+    assert "create services" in details(enforcing.out)["rights"]
+    assert "create services" not in details(observing.out)["rights"]
+
+
 async def test_the_endpoints_of_the_cluster_are_dialled_on_their_own_ports(
     program: Program,
     control_plane: ControlPlane,
