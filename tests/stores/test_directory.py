@@ -220,7 +220,11 @@ async def test_without_an_output_folder_nothing_exists_and_nothing_is_written(
     store = opened(manifests, None)
     assert store.keys() == {API}
     assert await store.children(API) == Children()
-    for attempt in (store.apply(API, [[change("a")]]), store.report(API, STATUS), store.remove(API)):
+    for attempt in (
+        store.apply(API, [[change("a")]]),
+        store.report(API, STATUS),
+        store.remove(API),
+    ):
         with pytest.raises(StoreError, match="nothing can be written without an output folder"):
             await attempt
 
