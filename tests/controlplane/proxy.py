@@ -172,5 +172,6 @@ async def _while_connected(doing: Awaitable[None], client: asyncio.StreamWriter)
     finally:
         for task in tasks:
             task.cancel()
-    if tasks[0].done() and not tasks[0].cancelled():
-        tasks[0].result()
+    result, _ = await asyncio.gather(*tasks, return_exceptions=True)
+    if isinstance(result, Exception):
+        raise result

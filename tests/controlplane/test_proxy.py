@@ -90,9 +90,11 @@ def test_requests_are_counted_by_method_path_and_kind(
 def test_one_waits_for_a_request(client: httpx.Client, fault_proxy: FaultProxy) -> None:
     with pytest.raises(AssertionError, match="no 1 requests GET /version"):
         fault_proxy.wait_for(1, "GET", VERSION, within=0.01)
-    asking = threading.Thread(target=client.get, args=[VERSION])
+    asking = threading.Timer(0.05, client.get, args=[VERSION])
     asking.start()
-    fault_proxy.wait_for(1, "GET", VERSION)
+    begun = time.monotonic()
+    fault_proxy.wait_for(1, "GET", VERSION, within=20)
+    assert time.monotonic() - begun < 10
     asking.join()
 
 
