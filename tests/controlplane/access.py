@@ -65,16 +65,12 @@ class ControlPlane:
         token = self.service_account_token(namespace, name)
         return self.write_kubeconfig(f"{namespace}.{name}", token, namespace)
 
-    def service_account_token(self, namespace: str, name: str, seconds: int = 3600) -> str:
-        """Return a token of this ServiceAccount; the API server makes none under 600 s."""
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """Return a token of this ServiceAccount that is good for an hour."""
         accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         made = self.api.post(accounts, json={"metadata": {"name": name}})
         assert made.status_code in {201, 409}, made.text
-        asked = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": seconds},
-        }
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         answer = self.api.post(f"{accounts}/{name}/token", json=asked).raise_for_status()
         token: str = answer.json()["status"]["token"]
         return token

@@ -48,10 +48,13 @@ class Process:
             time.sleep(POLL)
 
     def stop(self) -> None:
-        """End it as an administrator would, and wait for the end."""
+        """End it as an administrator would; kill it when it needs more than 2 s.
+
+        An API server does: it waits up to a minute for the watches of its clients.
+        """
         self._tether.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._tether.wait(10)
+            self._tether.wait(2)
         self.kill()
 
     def kill(self) -> None:
