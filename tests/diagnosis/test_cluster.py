@@ -9,7 +9,7 @@ from discovery.clients.kube.access import PERMISSIONS, Scope, rules
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
 from discovery.diagnosis.check import Check
-from discovery.diagnosis.cluster import CHECKS, Installation, check_cluster
+from discovery.diagnosis.cluster import CHECKS, Installation, _check_crd, check_cluster
 from tests.controlplane.access import CRD, CRD_PATH, ControlPlane
 from tests.controlplane.server import OwnControlPlane
 
@@ -132,6 +132,13 @@ async def test_an_older_and_a_missing_crd_fail(own_control_plane: OwnControlPlan
                 "upgrade, or: tailnet-discovery crd | kubectl apply --server-side -f -"
             ),
         )
+
+
+async def test_a_crd_without_a_status_is_not_served_as_it_should_be() -> None:
+    check = await _check_crd(Answering({"resources": [{"name": "tailscaleendpoints"}]}))
+
+    assert check.result == "failed"
+    assert "is not served" in check.detail
 
 
 async def published(client: KubeClient, word: str) -> Check:
