@@ -215,28 +215,33 @@ async def test_who_only_observes_needs_no_right_to_write(
     assert "create services" not in details(observing.out)["rights"]
 
 
+def endpoint_slice(instance: str, name: str, address: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "labels": {"gateway.tailscale.com/instance": instance}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8123, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address], "hostname": name}],
+    }
+
+
 async def test_the_endpoints_of_the_cluster_are_dialled_on_their_own_ports(
     program: Program,
     control_plane: ControlPlane,
     namespace: str,
     dialled: list[tuple[str, int]],
 ) -> None:
-    made: dict[str, Any] = {
-        "metadata": {
-            "name": "api-0",
-            "labels": {"gateway.tailscale.com/instance": "default"},
-        },
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8123, "protocol": "TCP"}],
-        "endpoints": [{"addresses": ["100.64.9.9"], "hostname": "api-1"}],
-    }
-    control_plane.api.post(SLICES.format(namespace), json=made).raise_for_status()
+    for one in (
+        endpoint_slice("default", "ours", "100.64.9.9"),
+        endpoint_slice("another", "theirs", "100.64.9.8"),
+    ):
+        control_plane.api.post(SLICES.format(namespace), json=one).raise_for_status()
     kubeconfig = str(control_plane.kubeconfig())
 
     ended = await program("doctor", "--kubeconfig", kubeconfig, "-n", namespace, "-o", "json")
 
     assert ("100.64.9.9", 8123) in dialled
-    assert "api-1 (100.64.9.9:8123 refused)" in details(ended.out)["route"]
+    assert ("100.64.9.8", 8123) not in dialled
+    assert "ours (100.64.9.9:8123 refused)" in details(ended.out)["route"]
     assert details(ended.out)["rights"].endswith(f"in {namespace}")
 
 
