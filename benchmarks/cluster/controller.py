@@ -24,6 +24,7 @@ tailnets: [{name: company.ts.net, pollInterval: 1h}]
 """
 _GLANCE = 0.5  # seconds between two looks at the metrics, which the controller pays for
 _PATIENCE = 300.0  # seconds
+_STOP_WITHIN = 20.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ class Controller:
         trace: TracebackType | None,
     ) -> None:
         self._process.terminate()
-        if self._process.wait(30) != 0 and kind is None:
+        try:
+            code = self._process.wait(_STOP_WITHIN)
+        finally:
+            self._process.kill()
+        if code != 0 and kind is None:
             raise WrongResultError(f"run ended with an error: {self._said()[-3:]}")
 
     def started(self) -> Cost:
