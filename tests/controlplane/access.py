@@ -106,12 +106,13 @@ class ControlPlane:
 
     def install_crd(self, text: str = "") -> None:
         """Apply the CRD that is checked in, or another; return when its objects are served."""
-        self.api.patch(
+        applied = self.api.patch(
             f"{CRD_PATH}/tailscaleendpoints.gateway.tailscale.com",
             params={"fieldManager": "tests", "fieldValidation": "Strict"},
             content=text or CRD.read_text(),
             headers={"Content-Type": "application/apply-patch+yaml"},
-        ).raise_for_status()
+        )
+        assert applied.is_success, applied.text
         end = time.monotonic() + 30
         while not self.api.get(ENDPOINTS_PATH).is_success:
             assert time.monotonic() < end, "the CRD was accepted, but is not served"
