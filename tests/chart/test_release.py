@@ -4,6 +4,8 @@ import dataclasses
 import os
 import re
 import secrets
+import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from tests.controlplane.processes import POLL
 from tests.controlplane.programs import client_program
 from tests.controlplane.server import OwnControlPlane
 
+ROOT = CHART.parents[1]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ROLES_PATH, BINDINGS_PATH = f"{RBAC}/clusterroles", f"{RBAC}/clusterrolebindings"
 LABEL = "app.kubernetes.io/part-of=tailnet-discovery"
@@ -271,3 +274,34 @@ async def test_the_account_may_do_what_the_program_needs_and_no_more(
     for verb, what in (("get", "secrets"), ("create", "endpoints"), ("list", "pods")):
         asked = release4.kubectl("auth", "can-i", verb, what, kubeconfig=kubeconfig)
         assert asked.stdout == "no\n"
+
+
+def test_a_scheduled_run_of_the_chart_makes_slices_of_devices(
+    release4: Release, server: OwnControlPlane, tmp_path: Path
+) -> None:
+    inventory = ROOT / "fixtures" / "tailnet" / "devices.json"
+    release4.install(case="schedule")
+    release4.kubectl("apply", "-f", "-", stdin=RESOURCE)
+    objects = release4.objects()
+    (tmp_path / "config.yaml").write_text(
+        objects["ConfigMap/td-tailnet-discovery"]["data"]["config.yaml"]
+    )
+    job = objects["CronJob/td-tailnet-discovery"]["spec"]["jobTemplate"]
+    arguments = " ".join(job["spec"]["template"]["spec"]["containers"][0]["args"])
+    arguments = arguments.replace("/etc/tailnet-discovery", str(tmp_path))
+    arguments = arguments.replace("/etc/inventory/devices.json", str(inventory))
+    account = server.service_account(release4.namespace, "td-tailnet-discovery")
+
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "discovery", *arguments.split(), "--kubeconfig", account],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert run.returncode == 0, run.stderr
+    slices = release4.kubectl("get", "endpointslices", "-n", "default", "-o", "yaml").stdout
+    assert {e["hostname"] for s in yaml.safe_load(slices)["items"] for e in s["endpoints"]} >= {
+        "api-1"
+    }
