@@ -7,7 +7,7 @@ not see the step from absent to 1. The help texts are the reference that users r
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -18,11 +18,14 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from discovery import __version__
 from discovery.plan.changes import Action
@@ -35,6 +38,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _VERIFIED: Final = "Verified"
 _KINDS: Final = ("Service", "EndpointSlice")
 _READY: Final = ("true", "false", "unknown")
+_DROPPED: Final = ("queue", "rate", "refused")
 _GATES: Final = (
     Exclusion.UNTAGGED,
     Exclusion.EXTERNAL,
@@ -161,9 +165,9 @@ class Metrics:
         self._requests.labels(verb, resource, code).inc()
         self._request_duration.labels(verb, resource).observe(seconds)
 
-    def event_dropped(self) -> None:
-        """Count an event that was not written."""
-        self._events_dropped.inc()
+    def follow_dropped_events(self, dropped: Mapping[str, int]) -> None:
+        """Ask at each scrape how many events were never written, by cause."""
+        self.registry.register(_DroppedEvents(dropped))
 
     def led(self, *, leading: bool) -> None:
         """Say whether this replica holds the Lease."""
@@ -252,9 +256,6 @@ class Metrics:
             "When a list or watch last heard from the API server.",
             "resource",
         )
-        self._events_dropped = self._counter(
-            "events_dropped", "Events that were not written: too many, or refused."
-        )
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
@@ -265,3 +266,18 @@ class Metrics:
     def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
         options: dict[str, Any] = {"buckets": _SECONDS, "registry": self.registry}
         return Histogram(f"{_PREFIX}_{name}", meaning, labels, **options)
+
+
+class _DroppedEvents(Collector):
+    """A counter that is kept elsewhere: by the recorder of events."""
+
+    def __init__(self, dropped: Mapping[str, int]) -> None:
+        self._dropped = dropped
+
+    def collect(self) -> Iterable[Metric]:
+        """Return it as it is now; the causes that are known are there from the start."""
+        meaning = "Events that were never written, by what kept them from it."
+        family = CounterMetricFamily(f"{_PREFIX}_events_dropped", meaning, labels=["cause"])
+        for cause in sorted({*_DROPPED, *self._dropped}):
+            family.add_metric([cause], self._dropped.get(cause, 0))
+        yield family

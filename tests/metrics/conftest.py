@@ -29,7 +29,7 @@ def busy(metrics: Metrics) -> Metrics:
     metrics.wrote("EndpointSlice", "create")
     metrics.write_failed("EndpointSlice")
     metrics.requested("patch", "endpointslices", "200", 0.004)
-    metrics.event_dropped()
+    metrics.follow_dropped_events({"queue": 1})
     metrics.led(leading=True)
     metrics.follow_pending(lambda: 3)
     metrics.follow_watch("tailscaleendpoints", lambda: 490.0)

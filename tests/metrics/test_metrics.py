@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -153,10 +154,13 @@ def test_requests_are_counted_and_timed(metrics: Metrics) -> None:
     assert value(metrics, "kube_request_duration_seconds_sum", **called) == 0.5
 
 
-def test_dropped_events_are_counted(metrics: Metrics) -> None:
-    metrics.event_dropped()
+def test_dropped_events_are_asked_for_at_each_scrape(metrics: Metrics) -> None:
+    dropped = Counter({"queue": 1})
+    metrics.follow_dropped_events(dropped)
+    dropped["queue"] += 1
 
-    assert value(metrics, "events_dropped_total") == 1
+    assert value(metrics, "events_dropped_total", cause="queue") == 2
+    assert value(metrics, "events_dropped_total", cause="refused") == 0
 
 
 def test_pending_keys_are_asked_for_at_each_scrape(metrics: Metrics) -> None:
@@ -176,9 +180,9 @@ def test_a_watchs_monotonic_time_is_told_as_wall_time(metrics: Metrics) -> None:
 
 def test_two_of_them_share_nothing() -> None:
     first, second = Metrics(), Metrics()
-    first.event_dropped()
+    first.wrote("Service", "create")
 
-    assert value(second, "events_dropped_total") == 0
+    assert value(second, "writes_total", kind="Service", action="create") == 0
 
 
 def names(parse: Callable[[str], object], text: bytes) -> set[str]:

@@ -43,6 +43,7 @@ def test_no_label_is_about_one_device_or_one_resource(busy: Metrics) -> None:
 
     assert used == {
         "action",
+        "cause",
         "code",
         "kind",
         "ready",
@@ -69,7 +70,7 @@ def test_every_result_and_status_is_named(busy: Metrics) -> None:
         for family in families(busy)
         for sample in family.samples
         for label, value in sample.labels.items()
-        if label in {"result", "ready"}
+        if label in {"result", "ready", "cause"}
     }
 
     assert [value for value in sorted(values) if f"`{value}`" not in PAGE] == []
