@@ -209,7 +209,7 @@ class EventRecorder:
             "reason": said.reason,
             "action": said.action,
             "note": said.note,
-            "regarding": {key: value for key, value in regarding.items() if value},
+            "regarding": regarding,
         }
 
 

@@ -109,6 +109,7 @@ async def test_what_is_said_again_becomes_a_series(
     await recorder.flush()
     (event,) = await events(cluster, namespace)
     assert event["eventTime"] == "2026-03-01T12:00:00.000000Z"
+    assert {one["manager"] for one in event["metadata"]["managedFields"]} == {"tailnet-discovery"}
     assert event["series"] == {"count": 3, "lastObservedTime": "2026-03-01T12:00:02.500000Z"}
 
 
@@ -177,6 +178,27 @@ async def test_all_objects_together_are_paced(cluster: KubeClient, namespace: st
     assert len(await events(cluster, namespace)) == 6
 
 
+async def test_counts_of_series_are_paced_too(cluster: KubeClient, namespace: str) -> None:
+    recorder = EventRecorder(cluster, instance="controller", limits=Limits(burst=1, refill=0.3))
+    for _ in range(2):
+        recorder.record(regarding(namespace), *BLOCKED)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await recorder.flush()
+    assert loop.time() - begun >= 0.3
+
+
+async def test_a_series_that_ended_is_forgotten(
+    recorder: EventRecorder, time: Time, namespace: str
+) -> None:
+    recorder.record(regarding(namespace), *BLOCKED)
+    await recorder.flush()
+    assert len(recorder._ledger) == 1
+    time.seconds = 360.0
+    await recorder.flush()
+    assert len(recorder._ledger) == 0
+
+
 async def test_with_too_many_waiting_the_oldest_is_dropped(
     cluster: KubeClient, time: Time, namespace: str
 ) -> None:
@@ -217,6 +239,15 @@ async def test_the_longest_name_of_an_object_fits(
     await recorder.flush()
     (event,) = await events(cluster, namespace)
     assert event["regarding"]["name"] == name
+
+
+async def test_a_name_that_is_cut_is_still_valid(
+    cluster: KubeClient, recorder: EventRecorder, namespace: str
+) -> None:
+    recorder.record(regarding(namespace, "a" * 235 + "-" + "b" * 17), *BLOCKED)
+    await recorder.flush()
+    (event,) = await events(cluster, namespace)
+    assert event["metadata"]["name"].startswith("a" * 235 + ".")
 
 
 async def test_events_of_one_moment_have_names_of_their_own(
@@ -288,8 +319,42 @@ async def test_an_answer_that_never_comes_is_not_waited_for(
     recorder = new_recorder(through, time)
     fault_proxy.add(Fault(hang(), path="/events"))
     recorder.record(regarding(namespace), *BLOCKED)
-    await recorder.flush()
+    async with asyncio.timeout(10):
+        await recorder.flush()
     assert recorder.dropped == {"refused": 1}
+
+
+async def test_a_failure_is_told_again_after_a_success(
+    through: KubeClient,
+    fault_proxy: FaultProxy,
+    time: Time,
+    namespace: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = new_recorder(through, time)
+    for number in range(3):
+        if number != 1:
+            fault_proxy.add(Fault(server_error(), method="POST", path="/events"))
+        recorder.record(regarding(namespace), "Normal", "Synced", "Write", f"{number} slices")
+        await recorder.flush()
+    assert len([line for line in caplog.records if line.levelno >= logging.WARNING]) == 2
+
+
+async def test_a_namespace_that_is_gone_makes_no_failure_a_new_one(
+    through: KubeClient,
+    fault_proxy: FaultProxy,
+    time: Time,
+    namespace: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = new_recorder(through, time)
+    path = f"/{namespace}/events"
+    fault_proxy.add(Fault(server_error(), method="POST", path=path, times=None))
+    for where in (namespace, f"{namespace}-never-was", namespace):
+        recorder.record(regarding(where), *BLOCKED)
+        await recorder.flush()
+    assert recorder.dropped == {"refused": 3}
+    assert len([line for line in caplog.records if line.levelno >= logging.WARNING]) == 1
 
 
 async def test_missing_rights_are_told_once(
