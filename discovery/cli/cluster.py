@@ -45,7 +45,8 @@ async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence
         asyncio.get_running_loop().add_signal_handler(ending, stop.set)
     metrics = Metrics()
     for tailnet in settings.tailnets:
-        metrics.expect_tailnet(tailnet.name)
+        if not tailnet.discovered:
+            metrics.expect_tailnet(tailnet.name)
     async with (
         _replica(settings, where, metrics) as replica,
         open_sources(settings, inventories) as sources,
@@ -114,6 +115,7 @@ async def _replica(settings: Settings, where: Where, metrics: Metrics) -> AsyncI
     identity = f"{name}_{uuid4()}"
     async with connect(where.kubeconfig, where.context, on_request=metrics.requested) as client:
         recorder = EventRecorder(client, instance=name)
+        metrics.follow_dropped_events(recorder.dropped)
         elector = Elector(
             client, client.namespace, lease_name(settings.instance), identity, Timing()
         )

@@ -40,7 +40,7 @@ def plan(  # noqa: PLR0913 - one per option
     *,
     exit_code: bool,
 ) -> ExitCode:
-    r"""Show what a pass would do. Nothing is written.
+    """Show what a pass would do. Nothing is written.
 
     The resources are those of the cluster, in the context's namespace, in another (-n) or in all
     (-A); reading them is all that it takes. With -f they come from manifests, and what exists for
@@ -54,7 +54,7 @@ def plan(  # noqa: PLR0913 - one per option
       4  credentials refused, or a right is missing
       5  control plane or cluster not reachable, or a list not to be believed
       6  some resources could not be planned
-    """
+    """  # noqa: D301 - click wants the character itself
     options.check_state(manifests, out, where)
     outcome = asyncio.run(_plan(frame, where, manifests, out, inventories))
     outcome.say_problems()

@@ -30,7 +30,7 @@ def sync(
     out: Path | None,
     inventories: Sequence[Path],
 ) -> ExitCode:
-    r"""Make one pass, then exit.
+    """Make one pass, then exit.
 
     Reads every tailnet once, plans every resource, and writes what changed: Services,
     EndpointSlices and status, in the cluster, or with --standalone as YAML in OUT/NAMESPACE/NAME/,
@@ -44,7 +44,7 @@ def sync(
       4  credentials refused, or a right is missing
       5  control plane or cluster not reachable, or a list not to be believed
       6  partly done
-    """
+    """  # noqa: D301 - click wants the character itself
     folders = options.folders(manifests, out, where)
     if folders is None:
         return asyncio.run(_sync_in_cluster(frame, where, inventories))

@@ -71,7 +71,7 @@ def _default(model: type[Section], attribute: str) -> str:
     shown: Any = model.model_construct(**{attribute: field.default}).model_dump(
         mode="json", include={attribute}
     )[attribute]
-    return "" if shown in (None, []) else f"`{shown}`"
+    return "" if shown in (None, [], "") else f"`{shown}`"
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,13 @@ def test_no_arguments_show_the_help_and_are_wrong_usage(run: Run) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Usage: tailnet-discovery")
+
+
+@pytest.mark.parametrize("command", ["plan", "sync", "doctor"])
+def test_help_has_a_line_for_each_exit_code(run: Run, command: str) -> None:
+    text = run(command, "--help").stdout
+    assert len(re.findall(r"^    \d  ", text, re.MULTILINE)) >= 3
+    assert "\\b" not in text
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
