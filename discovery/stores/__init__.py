@@ -5,6 +5,7 @@ The reconciler knows neither a cluster nor a directory; it sees a :class:`Store`
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from discovery.plan.announcements import Announcement
@@ -15,7 +16,12 @@ from discovery.v1alpha1_status import TailscaleEndpointsStatus
 
 
 class StoreError(Exception):
-    """The store could not be read or written; the text is one line that says what and where."""
+    """The store could not be read or written; the text is one line that says what and where.
+
+    ``retry_after`` is the pause that it asks for, where it does.
+    """
+
+    retry_after: timedelta | None = None
 
 
 class WriteError(StoreError):

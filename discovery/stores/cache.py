@@ -67,6 +67,8 @@ class Cache(Generic[T]):
         self._held: dict[tuple[str, str], Held[T]] = {}
         self._by_handle: dict[Hashable, set[tuple[str, str]]] = {}
         self._ended: set[str] = set()
+        self._ours: set[int] = set()  # versions of answers that the watch has still to tell of
+        self._told = 0  # the newest version that the watch, or a list, has told of
 
     def __iter__(self) -> Iterator[Held[T]]:
         return iter(self._held.values())
@@ -83,17 +85,28 @@ class Cache(Generic[T]):
         return [self._held[place] for place in sorted(self._by_handle.get(handle, ()))]
 
     def put(self, obj: Mapping[str, Any]) -> Held[T]:
-        """Take the answer to a write or a read of ours; it is no news."""
+        """Take the answer to a write of ours, unless its end was told already; it is no news."""
+        item = self.project(obj)
+        known = self._held.get(item.place)
+        if known.version < item.version if known else self._told < item.version:
+            self._store(item)
+            self._ours.add(item.version)
+        return item
+
+    def find_out(self, obj: Mapping[str, Any]) -> None:
+        """Take what a read has found, which may be an object that the watch does not select."""
         item = self.project(obj)
         known = self._held.get(item.place)
         if known is None or known.version < item.version:
             self._store(item)
-        return item
 
     def drop(self, namespace: str, name: str, uid: str) -> None:
-        """Take note that an object is gone since a write of ours ended it; it is no news."""
+        """Take note that an object is gone since a write of ours ended it; it is no news.
+
+        One that is known to be ending waits for somebody else: its end will be told.
+        """
         known = self._held.get((namespace, name))
-        if known is not None and known.uid == uid:
+        if known is not None and known.uid == uid and not known.deleting:
             self._forget(known)
             self._ended.add(uid)
 
@@ -113,19 +126,35 @@ class Cache(Generic[T]):
         )
 
     def replace(self, items: list[Held[T]]) -> None:
-        """Take a complete list: what is not in it is gone."""
+        """Take a complete list as it is: what is not in it is gone.
+
+        So is what is newer here. Either a backup was restored, whose versions are older, or a write
+        of ours came in between, and the watch that follows the list tells of it again.
+        """
         listed = {item.place for item in items}
         for known in [held for place, held in self._held.items() if place not in listed]:
             self._forget(known)
             self._changed(known, None)
         self._ended.clear()
+        self._ours.clear()
+        self._told = max((item.version for item in items), default=0)
         for item in items:
-            self.upsert(item)
+            held = self._held.get(item.place)
+            if held is None or (held.uid, held.version) != (item.uid, item.version):
+                self._store(item)
+                self._changed(held, item)
 
     def upsert(self, item: Held[T]) -> None:
-        """Take an object that came or changed, unless a write of ours is newer."""
+        """Take an object that came or changed.
+
+        Where a write of ours is newer, what others did before it is in its answer too, and is told.
+        """
+        is_ours = item.version in self._ours
+        self._note(item)
         known = self._held.get(item.place)
         if known is not None and known.version >= item.version:
+            if known.version > item.version and not is_ours:
+                self._changed(known, known)
             return
         if item.uid in self._ended and not item.deleting:
             return
@@ -134,11 +163,17 @@ class Cache(Generic[T]):
 
     def remove(self, item: Held[T]) -> None:
         """Take note that an object is gone."""
+        self._note(item)
         self._ended.discard(item.uid)
         known = self._held.get(item.place)
         if known is not None and known.uid == item.uid:
             self._forget(known)
             self._changed(known, None)
+
+    def _note(self, item: Held[T]) -> None:
+        """Take note of how far the watch is, which tells of versions in their order."""
+        self._told = max(self._told, item.version)
+        self._ours = {version for version in self._ours if version > self._told}
 
     def _store(self, item: Held[T]) -> None:
         known = self._held.get(item.place)

@@ -65,6 +65,7 @@ class ClusterStore:
         self._namespace = namespace
         self._tell = tell
         self._changed: set[Key] = set()
+        self._reporting: dict[Key, TailscaleEndpointsStatus] = {}
         self._writer = ClusterWriter(
             client, self.slices, self.services, may_write, metrics or Metrics()
         )
@@ -150,6 +151,7 @@ class ClusterStore:
             "status": status.to_object(),
         }
         self._writer.ensure_allowed()
+        self._reporting[key] = status
         try:
             answer = await self._client.apply(
                 TAILSCALE_ENDPOINTS, key.namespace, key.name, body, subresource="status"
@@ -157,7 +159,11 @@ class ClusterStore:
         except (ConflictError, NotFoundError):
             return
         except APIError as error:
-            raise WriteError(f"the status can not be written: {error}") from error
+            failure = WriteError(f"the status can not be written: {error}")
+            failure.retry_after = getattr(error, "retry_after", None)
+            raise failure from error
+        finally:
+            del self._reporting[key]
         self.resources.put(answer)
 
     async def remove(self, key: Key) -> None:
@@ -214,7 +220,22 @@ class ClusterStore:
         ]
 
     def _resource_changed(self, old: Held[Resource] | None, new: Held[Resource] | None) -> None:
-        self._mark(Key(*held.place) for held in (old, new) if held)
+        if not (old and new and self._is_report(old.value, new.value)):
+            self._mark(Key(*held.place) for held in (old, new) if held)
+
+    def _is_report(self, old: Resource, new: Resource) -> bool:
+        """Tell whether all that changed is our report, of which the watch told before its answer.
+
+        It would be a reason for another pass, and what has failed would be tried at once.
+        """
+        reported = self._reporting.get(new.key)
+        version = {"resource_version": new.metadata.resource_version}
+        return (
+            reported is not None
+            and new.status is not None
+            and new.status.to_object() == reported.to_object()
+            and new.metadata == old.metadata.model_copy(update=version)
+        )
 
     def _slice_changed(self, old: Held[HeldSlice] | None, new: Held[HeldSlice] | None) -> None:
         for held in filter(None, (old, new)):

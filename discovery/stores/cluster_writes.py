@@ -140,7 +140,7 @@ class ClusterWriter:
         """Take what is really there into the cache, for the next pass."""
         cache = self._caches[change.kind]
         try:
-            cache.put(await self._client.get(resource, change.namespace, change.name))
+            cache.find_out(await self._client.get(resource, change.namespace, change.name))
         except NotFoundError:
             known = cache.get(change.namespace, change.name)
             if known is not None:
@@ -168,4 +168,6 @@ def _summary(failed: Mapping[tuple[str, str], APIError], count: int) -> StoreErr
     (what, name), first = next(iter((refused or failed).items()))
     error = kind(f"{len(failed)} of {count} writes failed, the first of {what} {name}: {first}")
     error.__cause__ = first
+    pauses = [asked for one in failed.values() if (asked := getattr(one, "retry_after", None))]
+    error.retry_after = max(pauses, default=None)
     return error

@@ -195,3 +195,15 @@ async def test_a_stale_cache_is_told_as_outdated_and_the_next_pass_heals_it(worl
     made = await reconciler.reconcile(world.key("api"), world.now)
     assert made is not None
     assert made.changes == ()
+
+
+async def test_an_edit_just_before_our_report_is_news_though_the_answer_holds_it(
+    world: World,
+) -> None:
+    await world.cluster.create("api")
+    store, reconciler = await world.open()
+    edited = await world.cluster.edit("api", service={"type": "ClusterIP"})
+    await reconciler.reconcile(world.key("api"), world.now)  # of the spec as it was
+    assert store.refresh() == set()
+    store.resources.upsert(store.resources.project(edited))
+    assert store.refresh() == {world.key("api")}
