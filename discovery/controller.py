@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _SILENT: Final = timedelta(minutes=5)
 """Without a sign of the API server for so long, what the caches hold counts as unknown."""
+_ASKED_FOR: Final = 10.0
+"""Seconds that asking for rights may take: it must not hold up the start, nor a stop."""
 
 
 class Controller:
@@ -128,9 +130,11 @@ async def check_rights(
 ) -> None:
     """Log each right that is missing, before its absence shows in a pass."""
     try:
-        lacking = await missing(client, permissions, namespace, lease=lease)
-    except APIError as error:
-        log.warning("rights not checked", extra={"problem": str(error)})
+        async with asyncio.timeout(_ASKED_FOR):
+            lacking = await missing(client, permissions, namespace, lease=lease)
+    except (APIError, TimeoutError) as error:
+        problem = str(error) or f"no answer within {_ASKED_FOR:g} s"
+        log.warning("rights not checked", extra={"problem": problem})
         return
     for permission in lacking:
         log.error("right missing", extra={"permission": str(permission)})

@@ -234,6 +234,8 @@ class Manager:
         self._reconciler.forget(key)  # what it planned may not have been written
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY)
+        if isinstance(error, StoreError) and error.retry_after is not None:
+            delay = max(delay, error.retry_after)
         # Somebody else was faster: that is how clusters are, and the next pass sees it.
         level = logging.INFO if isinstance(error, OutdatedError) else logging.ERROR
         log.log(
