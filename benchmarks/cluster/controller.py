@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import httpx
 
-from benchmarks.cluster.place import Call, Calls, Place, WrongResultError
+from benchmarks.cluster.place import Call, Calls, Place, WrongResultError, spelled
 from benchmarks.cluster.scrape import Scrape
 from benchmarks.cluster.usage import cpu, peak
 
@@ -100,15 +100,20 @@ class Controller:
         return (cpu(self._process.pid) - used) / passed
 
     def _until_passes(self, before: int) -> Scrape:
-        """Wait until every resource had a pass and none waits for one."""
-        wanted = before + len(self._place.fleet.specs)
+        """Wait until every resource had a pass, none waits for one, and all are ready.
+
+        A resource is known to be ready when its pass has ended, which writes the status last; in a
+        cold sync some have more than one.
+        """
+        resources = len(self._place.fleet.specs)
         end = time.monotonic() + _PATIENCE
         while True:
             time.sleep(_GLANCE)
             seen = self._scrape()
-            if seen.passes >= wanted and not seen.pending:
+            done = seen.passes >= before + resources and seen.ready == resources
+            if done and not seen.pending:
                 return seen
-            if seen.failed or self._process.poll() is not None or time.monotonic() > end:
+            if self._process.poll() is not None or time.monotonic() > end:
                 raise WrongResultError(f"run did not do its work: {self._said()[-3:]}")
 
     def _scrape(self) -> Scrape:
@@ -161,5 +166,6 @@ def _compare(own: Calls, servers: Calls) -> None:
                 found[Call(call.verb, resource)] += count
         return found
 
-    if writes(own) != writes(servers):
-        raise WrongResultError(f"run counted {writes(own)}, the API server {writes(servers)}")
+    ours, theirs = writes(own), writes(servers)
+    if ours != theirs:
+        raise WrongResultError(f"run counts {spelled(ours)}; the API server {spelled(theirs)}")

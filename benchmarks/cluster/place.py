@@ -48,6 +48,11 @@ class Call(NamedTuple):
 Calls = Counter[Call]
 
 
+def spelled(calls: Calls) -> str:
+    """Return the requests as a text: ``200 POST services, 1 LIST services``."""
+    return ", ".join(f"{count} {call}" for call, count in sorted(calls.items())) or "none"
+
+
 @dataclass
 class Place:
     """A running API server, a simulated tailnet, and the environment that leads to the latter."""

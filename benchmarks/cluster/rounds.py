@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.cluster.controller import Controller, Cost, sync
 from benchmarks.cluster.peer import Peer
-from benchmarks.cluster.place import Place, WrongResultError, place
+from benchmarks.cluster.place import Place, WrongResultError, place, spelled
 from benchmarks.cluster.workload import Fleet
 
 _STARTS = 3  # of each command
@@ -45,7 +45,7 @@ def measure(fleet: Fleet) -> Measured:
         for name in NO_CHANGE:
             for cost in measured.costs[name]:
                 if cost.writes:
-                    raise WrongResultError(f"{name}: nothing changed, but {cost.calls} was sent")
+                    raise WrongResultError(f"{name}, but sent: {spelled(cost.calls)}")
     return measured
 
 
