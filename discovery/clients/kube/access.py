@@ -91,6 +91,8 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
     _watched(TAILSCALE_ENDPOINTS, "patch", "report in their status", _LEADS, part="status"),
     # OwnerReferencesPermissionEnforcement asks for it where a child blocks its owner's deletion.
     _watched(TAILSCALE_ENDPOINTS, "update", "own what is written", _WRITES, part="finalizers"),
+    # A slice that lost its managed-by label is found only by the name that it still holds.
+    _watched(ENDPOINT_SLICES, "get", "see whose the name of a slice is", _WRITES),
     _watched(ENDPOINT_SLICES, "list", "know the slices", _READS),
     _watched(ENDPOINT_SLICES, "watch", "see slices that others change", _FOLLOWS),
     _watched(ENDPOINT_SLICES, "create", "write the slices", _WRITES),

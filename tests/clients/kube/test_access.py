@@ -183,7 +183,7 @@ def test_the_rules_of_a_role_are_sorted_and_one_per_kind() -> None:
         {
             "apiGroups": ["discovery.k8s.io"],
             "resources": ["endpointslices"],
-            "verbs": ["create", "delete", "list", "patch", "watch"],
+            "verbs": ["create", "delete", "get", "list", "patch", "watch"],
         },
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         {
