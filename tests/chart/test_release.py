@@ -10,7 +10,6 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ import yaml
 
 from discovery.clients.kube.access import PERMISSIONS, missing
 from discovery.clients.kube.connect import connect
-from tests.chart.helm import CHART, Document, Helm, HelmError
+from tests.chart.helm import CHART, Helm, HelmError
+from tests.chart.release import Release
 from tests.controlplane.access import CRD, CRD_PATH
 from tests.controlplane.kubectl import Kubectl
 from tests.controlplane.processes import POLL
@@ -38,42 +38,6 @@ spec:
   tailnet: company.ts.net
   tagSelectors: [{key: env, operator: In, values: [production]}]
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """One release of the chart in a namespace of its own."""
-
-    helm: Helm
-    kubectl: Kubectl
-    namespace: str
-
-    def install(self, *options: str, case: str = "default") -> str:
-        file = CHART / "ci" / f"{case}-values.yaml"
-        return self._helm("install", "td", CHART, "--create-namespace", "-f", file, *options)
-
-    def upgrade(self, *options: str) -> str:
-        return self._helm("upgrade", "td", CHART, "--reuse-values", *options)
-
-    def uninstall(self) -> str:
-        return self._helm("uninstall", "td")
-
-    def test(self) -> str:
-        return self._helm("test", "td", "--timeout", "1s")
-
-    def _helm(self, *arguments: str | Path) -> str:
-        return self.helm(*arguments, "--namespace", self.namespace)
-
-    def objects(self) -> dict[str, Document]:
-        """Return what is there of what the release's manifest names, by KIND/NAME."""
-        manifest = self._helm("get", "manifest", "td")
-        got = self.kubectl("get", "-f", "-", "--ignore-not-found", "-o", "yaml", stdin=manifest)
-        assert got.returncode == 0, got.stderr
-        found = yaml.safe_load(got.stdout)
-        return {f"{item['kind']}/{item['metadata']['name']}": item for item in found["items"]}
-
-    def versions(self) -> dict[str, str]:
-        return {name: o["metadata"]["resourceVersion"] for name, o in self.objects().items()}
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +75,10 @@ def a_release(helm: Helm, server: OwnControlPlane, folder: Path) -> Iterator[Rel
 
 
 def remove_crd(server: OwnControlPlane) -> None:
-    server.api.delete(f"{CRD_PATH}/{CRD_NAME}")
-    end = time.monotonic() + 30
-    while server.api.get(f"{CRD_PATH}/{CRD_NAME}").is_success:
-        assert time.monotonic() < end, "the CRD does not go away"
+    deleted = server.api.delete(f"{CRD_PATH}/{CRD_NAME}")
+    end = time.monotonic() + 60
+    while (left := server.api.get(f"{CRD_PATH}/{CRD_NAME}")).is_success:
+        assert time.monotonic() < end, f"{deleted.text}\n\n{left.text[-3000:]}"
         time.sleep(POLL)
 
 
@@ -196,7 +160,7 @@ def test_the_test_pod_is_accepted(release4: Release) -> None:
 def test_uninstalling_keeps_the_definition_and_the_resources(release: Release) -> None:
     release.install()
     release.kubectl("apply", "-f", "-", stdin=RESOURCE)
-    manifest = release._helm("get", "manifest", "td")
+    manifest = release.run_helm("get", "manifest", "td")
 
     release.uninstall()
 
