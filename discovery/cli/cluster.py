@@ -4,9 +4,9 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import gethostname
 from typing import Final, Literal
@@ -36,6 +36,7 @@ from discovery.web.serving import serve
 log = logging.getLogger(__name__)
 
 LEASE: Final = "tailnet-discovery"
+EVENTS_WITHIN: Final = timedelta(seconds=5)
 
 
 async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence[Path]) -> None:
@@ -82,20 +83,19 @@ async def sync_in_cluster(
         elector = replica.elector
         if not await elector.acquire(within=elector.timing.duration):
             return elector.holder
-        beside = [
-            asyncio.create_task(elector.hold()),
-            asyncio.create_task(replica.recorder.run()),
-        ]
+        holding = asyncio.create_task(elector.hold())
         try:
             await replica.store.load()
             planner = Planner(sources, settings.instance, settings.mode)
             outcome = await sync_all(replica.store, planner, datetime.now(UTC))
-            await replica.recorder.flush()
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
             await elector.release()
+            # After many changes there are more events than an API server should be asked to take.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVENTS_WITHIN.total_seconds()):
+                    await replica.recorder.flush()
         return outcome, sources
 
 

@@ -66,7 +66,8 @@ def _turned(
 
 
 def _was_bad(known: Condition | None) -> bool:
-    return known is None or known.status != "True"
+    # What is ready at first sight is told by what was written for it.
+    return known is not None and known.status != "True"
 
 
 def _written(changes: Sequence[Change]) -> Iterator[Announcement]:

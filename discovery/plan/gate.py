@@ -7,6 +7,7 @@ health comes from probes.
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from discovery.addresses import is_tailnet_address
@@ -71,7 +72,14 @@ def usable_addresses(
     device: Device, denied: Collection[IPv4Network | IPv6Network] = ()
 ) -> tuple[IPv4Address | IPv6Address, ...]:
     """Return the device's addresses that an endpoint may have, IPv4 first, each family sorted."""
-    addresses = {ip_address(text) for text in device.addresses}
+    return _usable(device.addresses, tuple(denied))
+
+
+@lru_cache(maxsize=2**16)  # each resource that selects a device asks again, in each of its passes
+def _usable(
+    spelled: tuple[str, ...], denied: tuple[IPv4Network | IPv6Network, ...]
+) -> tuple[IPv4Address | IPv6Address, ...]:
+    addresses = {ip_address(text) for text in spelled}
     return tuple(
         sorted(
             (a for a in addresses if is_tailnet_address(a) and not is_denied(a, denied)),

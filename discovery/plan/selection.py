@@ -22,6 +22,7 @@ class Selection:
 
     def __init__(self, policy: TailnetPolicy) -> None:
         self._policy = policy
+        self._specs: dict[Key, TailscaleEndpointsSpec] = {}
         self._index: TagIndex[Key, str] = TagIndex({}, policy.grammar)
         self._static: dict[str, set[Key]] = {}
         self._addresses_of: dict[Key, tuple[str, ...]] = {}
@@ -61,6 +62,12 @@ class Selection:
         """Add, replace or (None) remove resources."""
         selectors: dict[Key, SelectorTerms | None] = {}
         for key, spec in specs.items():
+            if self._specs.get(key) == spec:
+                continue  # reading the tags of every device again would find the same
+            if spec is None:
+                self._specs.pop(key)
+            else:
+                self._specs[key] = spec
             for address in self._addresses_of.pop(key, ()):
                 self._static[address].discard(key)
             selectors[key] = spec.selector if spec else None
@@ -68,7 +75,8 @@ class Selection:
                 self._addresses_of[key] = tuple(e.tailscale_ip for e in spec.endpoints)
                 for address in self._addresses_of[key]:
                     self._static.setdefault(address, set()).add(key)
-        self._index.define(selectors)
+        if selectors:
+            self._index.define(selectors)
 
     def matched(self, key: Key) -> tuple[Device, ...]:
         """Return the eligible devices that the resource selects, by node ID."""

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,19 @@ def test_an_edited_resource_selects_what_it_says_now(make: Any) -> None:
 
     assert nodes(made, API) == ["n2"]
     assert made.refresh([make.device(1)], NOW) == {API, ALL}
+
+
+def test_a_spec_that_did_not_change_is_not_evaluated_again(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = selection(make.device(1))
+    evaluated: list[set[Key]] = []
+    monkeypatch.setattr(made._index, "define", lambda selectors: evaluated.append(set(selectors)))
+    made.define({API: tagged("In", "env", "production"), ALL: tagged("Exists", "env")})
+    made.define({API: tagged("In", "env", "production"), PINNED: None})
+    made.define({API: None})
+
+    assert evaluated == [{ALL}, {API}]
 
 
 def test_an_address_that_was_edited_away_touches_its_resource_no_more(make: Any) -> None:
