@@ -1,6 +1,7 @@
 """Reads, and what all requests have in common."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from discovery.clients.kube.connect import connect
 from discovery.clients.kube.errors import ExpiredError
 from discovery.clients.kube.resources import SERVICES
 from tests.clients.conftest import Clock, ScriptedServer
-from tests.clients.kube.conftest import service
+from tests.clients.kube.conftest import service, write_kubeconfig
 from tests.controlplane.access import ControlPlane
 from tests.controlplane.proxy import FaultProxy
 
@@ -60,6 +61,15 @@ async def test_labels_choose(cluster: KubeClient, namespace: str) -> None:
     assert [item["metadata"]["name"] for item in items] == ["a"]
 
 
+async def test_later_pages_do_not_move_the_version(
+    scripted: KubeClient, server: ScriptedServer
+) -> None:
+    server.say(page("a", then="more", at="7"))
+    server.say(page("b", at="9"))
+
+    assert (await scripted.list(SERVICES))[1] == "7"
+
+
 async def test_an_expired_continue_token_begins_the_list_anew(
     scripted: KubeClient, server: ScriptedServer
 ) -> None:
@@ -88,7 +98,15 @@ async def test_a_list_that_expires_again_and_again_is_given_up(
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"items": []}, {"metadata": {}, "items": []}, page() | {"items": {}}, [], b"<html>"],
+    [
+        {},
+        {"items": []},
+        {"metadata": {"resourceVersion": "7"}},
+        {"metadata": {}, "items": []},
+        page() | {"items": {}},
+        [],
+        b"<html>",
+    ],
 )
 async def test_what_is_no_list_is_not_an_empty_one(
     scripted: KubeClient, server: ScriptedServer, body: Any
@@ -200,6 +218,31 @@ async def test_each_request_is_told_of(control_plane: ControlPlane, namespace: s
         ("get", "services", "404"),
         ("watch", "services", "200"),
     ]
+
+
+async def test_an_answer_that_breaks_off_is_told_of_once(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    kubeconfig = write_kubeconfig(tmp_path / "config", server.url, {})
+    server.say_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+
+    async with connect(kubeconfig, on_request=lambda *said: told.append(said[2])) as client:
+        with pytest.raises(TransientError):
+            await client.request("GET", "/version")
+
+    assert told == ["200"]
+
+
+async def test_a_server_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    told: list[str] = []
+    kubeconfig = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:9", {})
+
+    async with connect(kubeconfig, on_request=lambda *said: told.append(said[2])) as client:
+        with pytest.raises(TransientError):
+            await client.request("GET", "/version")
+
+    assert told == ["error"]
 
 
 async def test_connections_are_kept(through: KubeClient, fault_proxy: FaultProxy) -> None:

@@ -54,6 +54,8 @@ async def test_files_of_kubeconfig_are_merged_and_the_first_decides(
     first = tmp_path / "first"
     first.write_text(yaml.safe_dump({"contexts": [context], "current-context": "one"}))
     second = write_kubeconfig(tmp_path / "second", PORTLESS, {})
+    same_name = {"name": "one", "context": {"cluster": "tests", "namespace": "second"}}
+    changed(second, {"contexts": [same_name], "current-context": "two"})
     monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'missing'}:{second}")
 
     async with connect() as client:

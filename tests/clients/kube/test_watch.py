@@ -1,19 +1,15 @@
-"""One watch: its events, its lines, and its end."""
+"""One watch: its events, its lines, its end."""
 
 import asyncio
 import json
 from contextlib import aclosing
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from discovery.clients.errors import APIError, AuthError, MalformedAnswerError, TransientError
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
-from discovery.clients.kube.decoding import Lines
 from discovery.clients.kube.errors import ExpiredError
 from discovery.clients.kube.resources import SERVICES, TAILSCALE_ENDPOINTS
 from tests.clients.conftest import ScriptedServer, Then
@@ -216,7 +212,6 @@ async def test_an_answer_that_refuses_the_watch_is_raised(control_plane: Control
         b'{"type":"ADDED","object":{"metadata":{"resourceVersion":5}}}',
         b'{"type":"UNHEARD","object":{"metadata":{"resourceVersion":"5"}}}',
         b'{"type":"ERROR","object":{"kind":"Other","code":410}}',
-        b'{"type":"ERROR","object":{"kind":"Status","code":0}}',
         b'{"type":"ERROR"}',
         b"\xff\xff",
     ],
@@ -227,6 +222,15 @@ async def test_a_line_that_is_no_event_is_malformed(
     server.say(line + b"\n")
 
     with pytest.raises(MalformedAnswerError):
+        await whole(scripted)
+
+
+async def test_an_error_without_a_code_is_named_as_such(
+    scripted: KubeClient, server: ScriptedServer
+) -> None:
+    server.say(b'{"type":"ERROR","object":{"kind":"Status","code":0}}\n')
+
+    with pytest.raises(MalformedAnswerError, match="event ERROR without a Status"):
         await whole(scripted)
 
 
@@ -276,24 +280,3 @@ async def test_letting_go_of_a_watch_closes_its_connection(
     async with asyncio.timeout(5):
         while fault_proxy.open_connections == before:  # noqa: ASYNC110 - it is in another thread
             await asyncio.sleep(0.01)
-
-
-@given(st.lists(st.text(alphabet='ab"\\ é', max_size=9)), st.lists(st.integers(0, 40)))
-def test_lines_are_the_same_wherever_the_chunks_end(texts: list[str], cuts: list[int]) -> None:
-    stream = "".join(f"{text}\n" for text in texts).encode() + b"unfinished"
-    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    lines = Lines()
-
-    chunks = [stream[begin:end] for begin, end in pairwise(places)]
-    cut = [line for chunk in chunks for line in lines.feed(chunk, where="GET /")]
-
-    assert cut == [text.encode() for text in texts if text.strip()]
-
-
-def test_a_line_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("discovery.clients.kube.decoding.LINE_LIMIT", 10)
-    lines = Lines()
-
-    assert list(lines.feed(b"0123456789", where="GET /")) == []
-    with pytest.raises(MalformedAnswerError, match="a line longer than 10 bytes"):
-        list(lines.feed(b"0", where="GET /"))
