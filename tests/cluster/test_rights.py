@@ -93,7 +93,7 @@ async def test_the_rights_of_the_table_are_enough(
     async with running(kubeconfig, cluster.namespace):
         await cluster.until_endpoints(*APIS)
         await cluster.until_condition("api", "Ready", "True")
-        await cluster.until(EVENTS, lambda held: len(held) == 2)
+        await cluster.until(EVENTS, lambda held: len(held) > 0)
         (held,) = await cluster.slices()
         await cluster.delete(ENDPOINT_SLICES, held["metadata"]["name"])
         await cluster.until_endpoints()
