@@ -97,11 +97,29 @@ def diff_service(
     has_selector = bool(spec.get("selector"))
     if deleting:
         return ServicePlan(has_selector=has_selector)
-    if _is_headless(spec) != owner.headless:
-        return ServicePlan(_replacement(current, wanted), has_selector=has_selector)
+    if reason := _reason_to_replace(current, wanted):
+        return ServicePlan(_replacement(current, wanted, reason), has_selector=has_selector)
     differences = _differences(current, wanted)
     changes = (_update(current, wanted, differences),) if differences else ()
     return ServicePlan(changes, has_selector=has_selector)
+
+
+def _reason_to_replace(current: Mapping[str, Any], wanted: CompanionService) -> str:
+    """Return why only a new Service can be as wanted; empty where this one can become so.
+
+    What somebody else manages can not be applied away: a port of theirs under a name of ours would
+    have the server refuse ours for ever.
+    """
+    spec, entries = current.get("spec") or {}, current["metadata"].get("managedFields") or ()
+    if _is_headless(spec) != wanted.owner.headless:
+        return f"It becomes {'headless' if wanted.owner.headless else 'ClusterIP'}"
+    ours = {port.name: (port.number, port.transport.value) for port in wanted.ports}
+    theirs = _managed_ports(entry for entry in entries if entry.get("manager") != FIELD_MANAGER)
+    for port in spec.get("ports") or ():
+        key = (port["port"], port.get("protocol") or "TCP")
+        if key in theirs and key != ours.get(port.get("name") or "", key):
+            return f"It gets its port {port['name']!r} back from somebody else"
+    return ""
 
 
 def _is_headless(spec: Mapping[str, Any]) -> bool:
@@ -156,18 +174,19 @@ def _ports_differ(current: Mapping[str, Any], wanted: CompanionService) -> bool:
         return True
     entries = current["metadata"].get("managedFields")
     surplus = have.keys() - want.keys()
-    return bool(surplus if not entries else surplus & _applied_ports(entries))
+    if not entries:
+        return bool(surplus)
+    return bool(surplus & _managed_ports(e for e in entries if e.get("manager") == FIELD_MANAGER))
 
 
-def _applied_ports(entries: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
-    """Return the key of every Service port that our field manager has a part in."""
-    applied = set()
+def _managed_ports(entries: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
+    """Return the key of every Service port that the managers of these entries have a part in."""
+    managed = set()
     for entry in entries:
-        if entry.get("manager") == FIELD_MANAGER:
-            ports = entry.get("fieldsV1", {}).get("f:spec", {}).get("f:ports", {})
-            keys = [json.loads(key[2:]) for key in ports if key.startswith("k:")]
-            applied |= {(key["port"], key["protocol"]) for key in keys}
-    return applied
+        ports = entry.get("fieldsV1", {}).get("f:spec", {}).get("f:ports", {})
+        keys = [json.loads(key[2:]) for key in ports if key.startswith("k:")]
+        managed |= {(key["port"], key["protocol"]) for key in keys}
+    return managed
 
 
 def _create(wanted: CompanionService, reason: str, needs: tuple[str, ...] = ()) -> Change:
@@ -192,8 +211,9 @@ def _delete(current: Mapping[str, Any], reason: str) -> Change:
     return Change(Action.DELETE, "Service", namespace, name, reason, current, None)
 
 
-def _replacement(current: Mapping[str, Any], wanted: CompanionService) -> tuple[Change, Change]:
-    """Delete and create again: the server lets nobody change whether a Service is headless."""
-    reason = f"It becomes {'headless' if wanted.owner.headless else 'ClusterIP'}"
+def _replacement(
+    current: Mapping[str, Any], wanted: CompanionService, reason: str
+) -> tuple[Change, Change]:
+    """Delete and create again: the server lets nobody change this in a Service that exists."""
     delete = _delete(current, f"{reason}, which only a new Service can.")
     return delete, _create(wanted, f"{reason}.", needs=(wanted.name,))

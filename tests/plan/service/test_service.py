@@ -232,6 +232,15 @@ def test_headless_and_back_is_a_delete_and_a_create_that_needs_it(
     assert create.after == wanted(then).manifest()
 
 
+def test_a_port_that_somebody_else_put_under_a_name_of_ours_takes_a_new_service() -> None:
+    current = answer()
+    current["spec"]["ports"] = [{"name": "http", "port": 81, "protocol": "TCP"}]
+    current["metadata"]["managedFields"] = managed("kubectl-edit", '{"port":81,"protocol":"TCP"}')
+    delete, create = diff_service(current, wanted(), OWNER).changes
+    assert (delete.action, create.action) == (Action.DELETE, Action.CREATE)
+    assert create.reason == "It gets its port 'http' back from somebody else."
+
+
 @pytest.mark.parametrize(
     ("current", "conflict"),
     [
