@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+ENGINE ?= docker
+ARCH ?= $(shell uname -m)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' discovery/__init__.py)
 # 1.32 is the first with the functions that the rules of the CRD call (isIP, cidr, format).
 OLDEST_K8S := 1.32.9
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -90,6 +93,39 @@ bench: .venv/dev control-plane ## speed and memory, beside compiled peers in the
 crd: .venv/runtime ## write the files that are generated from the API's types
 	$(BIN)/tailnet-discovery crd > docs/crds/tailscaleendpoints.yaml
 	$(BIN)/tailnet-discovery crd -o markdown > docs/reference/tailscaleendpoints.md
+
+.PHONY: chart
+chart: crd ## write the files that are generated for the Helm chart
+	$(BIN)/python -m helm.reference
+	cp docs/crds/tailscaleendpoints.yaml helm/tailnet-discovery/files/crds/
+
+.PHONY: wheelhouse
+wheelhouse: .venv/runtime
+	rm -rf dist/wheelhouse
+	$(BIN)/pip download -q --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.13 \
+		$(foreach glibc,2_28 2_17,--platform manylinux_$(glibc)_$(ARCH)) --platform manylinux2014_$(ARCH) -r requirements.lock -d dist/wheelhouse
+	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist/wheelhouse .
+
+.PHONY: image
+image: wheelhouse ## the container image (needs Docker, or ENGINE=podman)
+	@command -v $(ENGINE) >/dev/null || { echo "error: $(ENGINE) is not here. Install it, or name another: make image ENGINE=podman" >&2; exit 1; }
+	$(ENGINE) build --file Containerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag tailnet-discovery:$(VERSION) .
+
+.PHONY: image-check
+image-check: wheelhouse ## build and try the image without Docker (Debian, as root; docs/image.md)
+	tests/image/check.sh out/image
+
+.PHONY: kind
+kind: image ## a cluster on this machine, with a simulated tailnet (needs Docker, kind, kubectl and Helm)
+	@for tool in kind kubectl helm; do command -v $$tool >/dev/null || { echo "error: $$tool is not here. Install it, or use make run, which needs no cluster" >&2; exit 1; }; done
+	kind get clusters | grep -qx tailnet-discovery || kind create cluster --name tailnet-discovery --wait 120s
+	kind load docker-image tailnet-discovery:$(VERSION) --name tailnet-discovery
+	kubectl --context kind-tailnet-discovery create namespace tailnet-discovery --dry-run=client -o yaml | kubectl --context kind-tailnet-discovery apply -f -
+	kubectl --context kind-tailnet-discovery create configmap simulator -n tailnet-discovery --from-file=fixtures/tailnet/devices.json --dry-run=client -o yaml | kubectl --context kind-tailnet-discovery apply -f -
+	helm upgrade --install tailnet-discovery helm/tailnet-discovery --kube-context kind-tailnet-discovery -n tailnet-discovery -f helm/kind-values.yaml --wait
+	kubectl --context kind-tailnet-discovery apply -f examples/tag-discovery.yaml
+	kubectl --context kind-tailnet-discovery wait tse/api --for=condition=Ready --timeout=60s
+	kubectl --context kind-tailnet-discovery get tse,endpointslices
 
 .PHONY: clean
 clean: ## remove what make made
