@@ -31,6 +31,26 @@ POD = {
 NAMESPACE, NAME = "tailnet-discovery", "tailnet-discovery"
 
 
+_REFUSED = """
+from discovery.diagnosis import routes
+
+
+async def connect(address: str, port: int) -> None:
+    raise ConnectionRefusedError
+
+
+async def resolve(name: str) -> list[str]:
+    raise OSError
+
+
+routes.connect, routes.resolve = connect, resolve
+
+from discovery.__main__ import main
+
+main()
+"""
+
+
 class World:
     """A reader's machine, cluster and tailnet; ``ends`` stops what runs for them.
 
@@ -196,9 +216,15 @@ def _programs(folder: Path) -> Path:
 
 
 def _virtual_environment(path: Path) -> None:
-    """Make what ``make run`` would make, of the environment that the tests run in."""
-    path.mkdir()
-    (path / "bin").symlink_to(Path(sys.prefix) / "bin")
+    """Make what ``make run`` would make, of the environment that the tests run in.
+
+    Its program connects to no machine of a tailnet: ``doctor`` is refused by each.
+    """
+    folder = path / "bin"
+    folder.mkdir(parents=True)
+    program = folder / "tailnet-discovery"
+    program.write_text(f"#!{sys.executable}\n{_REFUSED}")
+    program.chmod(0o755)
     (path / "runtime").touch()
 
 
