@@ -1,8 +1,9 @@
 """A namespace of the real API server beside a simulated tailnet, and the program between them."""
 
 import asyncio
+import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from discovery.clients.kube.resources import (
 )
 from discovery.simulator import Simulator, SimulatorState, read_devices
 from tests.cli.commands.conftest import Process, environment
+from tests.cluster.replica import Log
 from tests.controlplane.access import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,18 @@ class Cluster:
 
         held = await self.until(TAILSCALE_ENDPOINTS, says, within)
         return condition(held[name], kind)
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """What a controller in the test's own process logs."""
+    handler, logger = Log(), logging.getLogger("discovery")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture

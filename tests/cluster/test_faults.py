@@ -1,9 +1,8 @@
 """A controller whose API server fails it in every way: it follows again, and deletes nothing."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,6 @@ from tests.controlplane.proxy import FaultProxy
 
 APIS = ["api-1", "api-2", "api-3"]
 WRITES = "POST|PATCH|DELETE"
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    handler, logger = Log(), logging.getLogger("discovery")
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(level)
 
 
 @pytest.fixture

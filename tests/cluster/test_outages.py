@@ -1,8 +1,7 @@
 """A controller whose API server goes away, or lacks the CRD: nothing is deleted, and it goes on."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import yaml
@@ -20,17 +19,6 @@ APIS = ["api-1", "api-2", "api-3"]
 CRD_NAME = "tailscaleendpoints.gateway.tailscale.com"
 PATIENT = Timing(60.0, 50.0, 0.5)
 HASTY = Timing(6.0, 4.0, 0.5)
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    handler, logger = Log(), logging.getLogger("discovery")
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(level)
 
 
 @pytest.fixture
