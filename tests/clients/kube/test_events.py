@@ -400,3 +400,25 @@ async def test_kubectl_tells_of_events(
     assert "RemovalBlocked" in shown.stdout
     assert "3 endpoints wait for an approval" in shown.stdout
     assert "(x3 over" in shown.stdout
+
+
+async def test_a_long_name_of_the_instance_is_cut(
+    cluster: KubeClient, time: Time, namespace: str
+) -> None:
+    recorder = EventRecorder(cluster, instance="i" * 200, now=time.now, monotonic=time.monotonic)
+    recorder.record(regarding(namespace), *BLOCKED)
+    await recorder.flush()
+    (event,) = await events(cluster, namespace)
+    assert event["reportingInstance"] == "i" * 128
+
+
+async def test_a_defect_is_logged_with_its_traceback_and_drops_one_event(
+    cluster: KubeClient, recorder: EventRecorder, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unwritable: Any = object()
+    recorder.record(regarding(namespace)._replace(uid=unwritable), *BLOCKED)
+    recorder.record(regarding(namespace), *BLOCKED)
+    await recorder.flush()
+    assert len(await events(cluster, namespace)) == 1
+    (line,) = [line for line in caplog.records if line.levelno >= logging.WARNING]
+    assert line.exc_info
