@@ -98,13 +98,14 @@ class Controller:
         if not await _before(stop, asyncio.gather(*synced)):
             return
         log.info("caches synced", extra={"resources": len(self._store.resources)})
-        if not await _before(stop, self._elector.acquire()):
-            return
-        self._metrics.led(leading=True)
         try:
+            if not await _before(stop, self._elector.acquire()):
+                return
+            self._metrics.led(leading=True)
             await remember_nodes(self._store, sources)
             await self._lead(manager, stop)
         finally:
+            # Also where the stop came while the Lease was being taken.
             self._metrics.led(leading=False)
             await self._elector.release()
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -19,7 +20,7 @@ from discovery.plan.trust import Freshness
 from discovery.planner import Pass, Sources
 from discovery.reconciler import Reconciler
 from discovery.source import Source
-from discovery.stores import OutdatedError, Store, StoreError
+from discovery.stores import EndingError, OutdatedError, Store, StoreError
 from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,11 @@ class Manager:
         self._reconciler.forget()
         self._mark(self._store.keys())
 
+    async def _poll_until_stopped(self, source: Source) -> None:
+        # APScheduler would log the end of a poll by the stop as an error, with a traceback.
+        with suppress(asyncio.CancelledError):
+            await self.poll(source)
+
     def _schedule(self) -> AsyncIOScheduler:
         defaults = {"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
@@ -140,7 +146,7 @@ class Manager:
         for source in self._sources:
             seconds = source.interval.total_seconds()
             scheduler.add_job(
-                self.poll,
+                self._poll_until_stopped,
                 "interval",
                 args=[source],
                 seconds=seconds,
@@ -200,6 +206,8 @@ class Manager:
                 made = await self._reconciler.reconcile(key, self._clock())
                 await self._store.flush()
             result = Result.DONE if made and made.changes else Result.UNCHANGED
+        except EndingError as error:
+            log.info("pass ends", extra={"resource": str(key), "problem": str(error)})
         except (StoreError, TimeoutError) as error:
             self._retry_later(key, error)
         except Exception as defect:

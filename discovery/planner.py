@@ -118,7 +118,7 @@ class Planner:
         """Return what a pass over the resource would do; nothing is written."""
         source = self.sources.of(resource.spec.tailnet)
         if source is None:
-            freshness = _not_configured(resource.spec.tailnet)
+            freshness = self._not_configured(resource.spec.tailnet)
             return Pass(resource, Observed(freshness, Sync.NO_DEVICE_LIST))
         seen = Observed(source.freshness(now), Sync.NO_DEVICE_LIST)
         if not source.policy.admits(resource.key.namespace):
@@ -133,6 +133,13 @@ class Planner:
             return _rejected(resource, seen, Rejection("PortConflict", f"{conflict}."))
         fetched_at = source.snapshot.fetched_at if source.snapshot else now
         return self._planned(resource, children, replace(seen, resolution=resolution), fetched_at)
+
+    def _not_configured(self, tailnet: str) -> Freshness:
+        known = ", ".join(sorted(source.policy.tailnet for source in self.sources))
+        text = (
+            f"No tailnet named {tailnet} is configured, only {known}; endpoints stay as they are."
+        )
+        return Freshness(fresh=False, reason=Cause.NOT_CONFIGURED, message=text)
 
     def plan_removal(self, key: Key, children: Children, uid: str = "") -> tuple[Change, ...]:
         """Return the end of what a resource that is gone has left; what is not ours stays."""
@@ -201,11 +208,6 @@ class Planner:
 
 def _rejected(resource: TailscaleEndpoints, seen: Observed, rejection: Rejection) -> Pass:
     return Pass(resource, replace(seen, sync=Sync.NOT_ACCEPTED, rejection=rejection))
-
-
-def _not_configured(tailnet: str) -> Freshness:
-    text = f"No tailnet named {tailnet} is configured; endpoints are kept as they are."
-    return Freshness(fresh=False, reason=Cause.NOT_CONFIGURED, message=text)
 
 
 def _candidates(resource: TailscaleEndpoints, source: Source, children: Children) -> Candidates:

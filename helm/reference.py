@@ -25,7 +25,6 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "chart.md"
 # Helm 3.17 knows no newer draft, and ignores keywords it does not know.
 _DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _TYPES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
-_RENAMED: Final = {"ge": "minimum", "le": "maximum"}
 _DROPPED: Final = frozenset({"$defs", "$ref", "default", "format", "title"})
 _OF_THE_POD: Final = "pod"  # set by the downward API, never by a user
 _UMBRELLA: Final = {
@@ -142,9 +141,7 @@ def _draft07(node: Any, definitions: dict[str, Any]) -> Any:
     target = definitions[node["$ref"].rpartition("/")[2]] if "$ref" in node else {}
     kept = {key: below for key, below in {**target, **node}.items() if key not in _DROPPED}
     return {
-        _RENAMED.get(key, key): _named(below, definitions)
-        if key == "properties"
-        else _draft07(below, definitions)
+        key: _named(below, definitions) if key == "properties" else _draft07(below, definitions)
         for key, below in kept.items()
     }
 

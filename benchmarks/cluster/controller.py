@@ -53,7 +53,9 @@ class Controller:
         self._began = time.time()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own module)
-                _command(place, "run", kubeconfig, namespace), env=place.environ, stderr=log
+                _command(place, "run", kubeconfig, namespace),
+                env=place.environ_of(namespace),
+                stderr=log,
             )
 
     def __enter__(self) -> Self:
@@ -133,7 +135,7 @@ def sync(place: Place, kubeconfig: Path, namespace: str) -> Cost:
     before, began = place.calls(), time.monotonic()
     done = subprocess.run(  # noqa: S603 (our own module)
         _command(place, "sync", kubeconfig, namespace),
-        env=place.environ,
+        env=place.environ_of(namespace),
         capture_output=True,
         text=True,
         check=False,

@@ -78,6 +78,10 @@ class Place:
             self.server.api.post(path, json=body).raise_for_status()
         return self.server.kubeconfig(namespace=namespace)
 
+    def environ_of(self, namespace: str) -> dict[str, str]:
+        """Return the environment of a program whose Lease is in this namespace."""
+        return {**self.environ, "TAILNET_DISCOVERY_POD_NAMESPACE": namespace}
+
     def version(self) -> str:
         """Return the version of Kubernetes that runs."""
         return str(self.server.api.get("/version").raise_for_status().json()["gitVersion"])

@@ -116,9 +116,9 @@ async def _replica(settings: Settings, where: Where, metrics: Metrics) -> AsyncI
     async with connect(where.kubeconfig, where.context, on_request=metrics.requested) as client:
         recorder = EventRecorder(client, instance=name)
         metrics.follow_dropped_events(recorder.dropped)
-        elector = Elector(
-            client, client.namespace, lease_name(settings.instance), identity, Timing()
-        )
+        client.namespace = settings.pod.namespace  # whatever the context's is
+        lease = lease_name(settings.instance)
+        elector = Elector(client, client.namespace, lease, identity, Timing())
         store = ClusterStore(
             client,
             settings.instance,
@@ -152,7 +152,7 @@ def _telling(recorder: EventRecorder) -> Tell:
 def _telling_of_freshness(
     settings: Settings, replica: _Replica
 ) -> Callable[[str, Freshness], None]:
-    pod = Regarding("v1", "Pod", replica.client.namespace, settings.pod.name, settings.pod.uid)
+    pod = Regarding("v1", "Pod", settings.pod.namespace, settings.pod.name, settings.pod.uid)
 
     def tell(_tailnet: str, fresh: Freshness) -> None:
         if settings.pod.name:

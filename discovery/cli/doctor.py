@@ -125,6 +125,7 @@ async def _check_cluster(
     patience = Patience(timedelta(seconds=10))
     try:
         async with connect(where.kubeconfig, where.context, patience=patience) as client:
+            client.namespace = settings.pod.namespace
             use = Use.OBSERVE if settings.mode is Mode.OBSERVE else Use.RUN
             wanted = Installation(
                 lease_name(settings.instance), where.namespace, needed(use), settings.denied_cidrs

@@ -131,6 +131,9 @@ def _of_api(error: BaseException) -> Failure | None:
     module = "discovery.clients.errors"
     if not _is_a(error, module, "APIError"):
         return None
+    if _is_a(error, "discovery.clients.kube.errors", "NotServedError"):
+        advice = "Is the CRD installed? `tailnet-discovery crd | kubectl apply --server-side -f -`"
+        return (f"the cluster does not know this kind: {error}. {advice}",), ExitCode.UNREACHABLE
     if _is_a(error, module, "AuthError"):
         return (str(error),), ExitCode.REFUSED
     if _is_a(error, module, "InventoryError"):

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from discovery.plan.endpoints import Resolution
 from discovery.plan.observed import Observed, Sync
+from discovery.plan.trust import Cause
 from discovery.v1alpha1_status import Condition, EndpointStatus, EndpointVerdict
 
 DEFAULT_PORT = (
@@ -52,7 +53,7 @@ def sayings(
     )
     ready = (
         _not_true(accepted)
-        or _not_true(synced)
+        or _not_true(fresh if _hinders(observed) else synced)
         or (_ready(observed, healthy) if entries else _nothing_selected(observed))
     )
     said = [ready, accepted, fresh, synced, healthy]
@@ -136,6 +137,12 @@ def _healthy(observed: Observed, entries: Sequence[EndpointStatus]) -> Saying:
     offline = sum(endpoint.connected is False for endpoint in endpoints)
     text = f"No endpoint has a health check; the control plane calls {offline} of them offline."
     return Saying("Healthy", "Unknown", NO_CHECKS, text)
+
+
+def _hinders(observed: Observed) -> bool:
+    """Tell whether no list will come: then that is what a user has to mend."""
+    never = observed.freshness.reason == Cause.NOT_CONFIGURED
+    return never and observed.sync is Sync.NO_DEVICE_LIST
 
 
 def _not_true(saying: Saying) -> Saying | None:

@@ -57,6 +57,12 @@ class PodSettings(Section):
 
     name: str = Field("", description="Its name, for events about the controller itself.")
     uid: str = Field("", description="Its uid.")
+    namespace: str = Field(
+        "tailnet-discovery",
+        min_length=1,
+        description="Namespace of the installation: of its Lease, and of events about the "
+        "controller. Whoever runs `run` or `sync` elsewhere names the same one.",
+    )
 
 
 class Settings(Section):

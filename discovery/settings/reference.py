@@ -17,6 +17,8 @@ from discovery.settings.model import Settings
 from discovery.settings.section import Section
 from discovery.settings.tree import spelled
 
+_DROPPED: Final = frozenset({"default", "title"})
+_KEYWORDS: Final = {"ge": "minimum", "le": "maximum"}  # pydantic's own words get through at times
 _DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -45,7 +47,9 @@ def schema() -> str:
 def _without_defaults(node: Any) -> Any:
     """Drop defaults: pydantic writes some of them in a form that the file does not have."""
     if isinstance(node, dict):
-        return {k: _without_defaults(v) for k, v in node.items() if k not in {"default", "title"}}
+        return {
+            _KEYWORDS.get(k, k): _without_defaults(v) for k, v in node.items() if k not in _DROPPED
+        }
     return [_without_defaults(entry) for entry in node] if isinstance(node, list) else node
 
 

@@ -28,6 +28,10 @@ class WriteError(StoreError):
     """A write was refused, or its answer never came: what the pass wanted is not all there."""
 
 
+class EndingError(WriteError):
+    """Nothing can be made there any more, since the namespace is being deleted."""
+
+
 class OutdatedError(StoreError):
     """What a pass saw was not what is there any more; the next pass sees it."""
 

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from discovery.clients.errors import APIError, ConflictError, NotFoundError, RejectedError
 from discovery.clients.kube.client import KubeClient
+from discovery.clients.kube.errors import NamespaceTerminatingError
 from discovery.clients.kube.resources import ENDPOINT_SLICES, SERVICES, Resource
 from discovery.metrics import Metrics
 from discovery.plan.changes import Action, Change
-from discovery.stores import OutdatedError, StoreError, WriteError
+from discovery.stores import EndingError, OutdatedError, StoreError, WriteError
 from discovery.stores.cache import Cache, Held, claim_of
 
 AT_ONCE: Final = 16
@@ -165,6 +166,8 @@ def _is_vital(change: Change) -> bool:
 def _summary(failed: Mapping[tuple[str, str], APIError], count: int) -> StoreError:
     refused = {place: e for place, e in failed.items() if not isinstance(e, ConflictError)}
     kind: type[StoreError] = WriteError if refused else OutdatedError
+    if refused and all(isinstance(e, NamespaceTerminatingError) for e in refused.values()):
+        kind = EndingError
     (what, name), first = next(iter((refused or failed).items()))
     error = kind(f"{len(failed)} of {count} writes failed, the first of {what} {name}: {first}")
     error.__cause__ = first

@@ -1,6 +1,9 @@
 """Manifests over a cluster: what would come of them if they were applied there."""
 
+from contextlib import suppress
+
 from discovery.clients.kube.client import KubeClient
+from discovery.clients.kube.errors import NotServedError
 from discovery.stores.cluster import ClusterStore, Resource
 from discovery.stores.directory import DirectoryStore
 from discovery.v1alpha1 import Key, TailscaleEndpoints
@@ -14,6 +17,11 @@ class ManifestsOverCluster(ClusterStore):
         namespaces = {key.namespace for key in manifests.keys()}  # noqa: SIM118 - no mapping
         namespace = namespaces.pop() if len(namespaces) == 1 else None
         super().__init__(client, instance, namespace=namespace, may_write=lambda: False)
+
+    async def load(self) -> None:
+        """Read what exists; without the CRD nothing can. Raises APIError."""
+        with suppress(NotServedError):
+            await super().load()
 
     def keys(self) -> set[Key]:
         """Return the key of every manifest."""

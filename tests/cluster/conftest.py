@@ -234,7 +234,10 @@ async def programs(
     tmp_path: Path, simulator: Simulator, control_plane: ControlPlane, namespace: str
 ) -> AsyncIterator[Programs]:
     environ = environment(
-        TS_BASE_URL=simulator.url, TS_API_KEY=simulator.state.credentials.api_key, TS_TAILNET="-"
+        TS_BASE_URL=simulator.url,
+        TS_API_KEY=simulator.state.credentials.api_key,
+        TS_TAILNET="-",
+        TAILNET_DISCOVERY_POD_NAMESPACE=namespace,
     )
     kubeconfig = control_plane.kubeconfig(namespace=namespace)
     made = Programs(tmp_path, environ, kubeconfig, namespace)

@@ -4,6 +4,7 @@ import time
 
 import httpx
 
+from discovery.clients.kube.lease import Timing
 from discovery.clients.kube.resources import (
     ENDPOINT_SLICES,
     EVENTS,
@@ -12,7 +13,7 @@ from discovery.clients.kube.resources import (
     TAILSCALE_ENDPOINTS,
 )
 from discovery.simulator import SimulatorState
-from tests.cluster.conftest import Cluster, Programs, condition
+from tests.cluster.conftest import Cluster, Objects, Programs, condition
 
 APIS = ["api-1", "api-2", "api-3"]
 
@@ -61,11 +62,15 @@ async def test_drift_of_its_children_is_repaired(cluster: Cluster, programs: Pro
     await cluster.create("api")
     await programs.start()
     (held,) = await cluster.until_endpoints(*APIS)
+    gone = {held["metadata"]["uid"], (await cluster.service("api"))["metadata"]["uid"]}
+
+    def is_another(held: Objects) -> bool:
+        return [one["metadata"]["uid"] in gone for one in held.values()] == [False]
+
     await cluster.delete(ENDPOINT_SLICES, held["metadata"]["name"])
-    await cluster.until_endpoints()
-    await cluster.until_endpoints(*APIS)
+    await cluster.until(ENDPOINT_SLICES, is_another)
     await cluster.delete(SERVICES, "api")
-    await cluster.until(SERVICES, lambda held: "api" in held)
+    await cluster.until(SERVICES, is_another)
 
 
 async def test_kill_9_changes_nothing_and_a_restart_writes_nothing(
@@ -88,7 +93,7 @@ async def test_kill_9_changes_nothing_and_a_restart_writes_nothing(
     assert await cluster.versions() == before
 
 
-async def test_two_replicas_have_one_writer_which_hands_over_after_sigterm_in_3_s(
+async def test_two_replicas_have_one_writer_which_hands_over_at_sigterm(
     cluster: Cluster, programs: Programs, state: SimulatorState
 ) -> None:
     await cluster.create("api")
@@ -103,24 +108,21 @@ async def test_two_replicas_have_one_writer_which_hands_over_after_sigterm_in_3_
     asked = time.monotonic()
     assert await first.stop() == 0
     await second.says("lease acquired")
-    assert time.monotonic() - asked < 3
+    # On a quiet machine it takes under 3 s; a lease that is not released takes its whole duration.
+    assert time.monotonic() - asked < Timing().duration / 2
     await cluster.delete(SERVICES, "api")
     await cluster.until(SERVICES, lambda held: "api" in held)
 
 
-async def test_after_kill_9_another_replica_writes_within_20_s(
-    cluster: Cluster, programs: Programs
-) -> None:
+async def test_after_kill_9_another_replica_writes(cluster: Cluster, programs: Programs) -> None:
     await cluster.create("api")
     first = await programs.start()
     await cluster.until_endpoints(*APIS)
     second = await programs.start()
     await second.says("waiting for the lease")
-    asked = time.monotonic()
     await first.stop(signal.SIGKILL)
     await cluster.delete(SERVICES, "api")
-    await cluster.until(SERVICES, lambda held: "api" in held, within=20)
-    assert time.monotonic() - asked < 20
+    await cluster.until(SERVICES, lambda held: "api" in held, within=2 * Timing().duration)
 
 
 async def test_a_stop_releases_the_lease_and_ends_0(cluster: Cluster, programs: Programs) -> None:

@@ -24,11 +24,12 @@ from tests.controlplane.server import OwnControlPlane, start_controller_manager
 ROOT = Path(__file__).parents[2]
 CHECKOUT = ("Makefile", "pyproject.toml", "requirements.lock", "helm", "examples", "fixtures")
 MOUNTED = "/etc/tailnet-discovery"  # where the chart's pods find their files
+NAMESPACE, NAME = "tailnet-discovery", "tailnet-discovery"
 POD = {
+    "metadata.namespace": NAMESPACE,
     "metadata.name": "tailnet-discovery-7d9c5b8f64-x2x7k",
     "metadata.uid": "c0ffee00-0000-4000-8000-000000000000",
 }
-NAMESPACE, NAME = "tailnet-discovery", "tailnet-discovery"
 
 
 _REFUSED = """

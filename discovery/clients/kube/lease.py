@@ -229,7 +229,8 @@ class Elector:
         if self._sighting is not None and self._failure is None:
             turns.append(self._sighting.free_at(self.identity, self.timing.duration))
         pauses = [turn - now for turn in turns if turn > now]
-        return max(0.0, min(self.jitter(self.timing.retry), ends - now, *pauses))
+        # Twice as often as a leader renews: a lease that was released is taken within 3 s.
+        return max(0.0, min(self.jitter(self.timing.retry / 2), ends - now, *pauses))
 
     def _why_lost(self) -> str:
         if self.holder not in {"", self.identity}:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 JITTER: Final = 1.2
-"""A waiter's pause is spread over 1 to 2.2 times the retry period, as in client-go."""
+"""A waiter's pause is spread over 1 to 2.2 times half the retry period; client-go: the whole."""
 
 _RELEASED_SECONDS: Final = 1  # the API refuses 0
 

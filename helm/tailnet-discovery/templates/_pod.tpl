@@ -123,6 +123,9 @@ volumes: {{- toYaml $volumes | nindent 0 }}
 - name: TAILNET_DISCOVERY_POD_UID
   valueFrom:
     fieldRef: {apiVersion: v1, fieldPath: metadata.uid}
+- name: TAILNET_DISCOVERY_POD_NAMESPACE
+  valueFrom:
+    fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}
 {{- end -}}
 
 {{/* The port of a listening address. */}}

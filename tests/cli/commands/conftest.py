@@ -167,7 +167,7 @@ Program = Callable[..., Any]
 def environment(**more: str) -> dict[str, str]:
     """The environment without settings, so that the tests do not depend on who runs them."""
     ours = ("TAILNET_DISCOVERY_", "TS_", "_TAILNET_DISCOVERY", "NO_COLOR", "FORCE_COLOR")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith((*ours, "KUBE"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith((*ours, "KUBE", "MAKE"))}
     path = os.pathsep.join(filter(None, sys.path))
     return {**kept, "PYTHONPATH": path, "KUBECONFIG": "/nonexistent/kubeconfig", **more}
 
