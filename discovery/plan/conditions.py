@@ -53,7 +53,7 @@ def sayings(
     )
     ready = (
         _not_true(accepted)
-        or _not_true(fresh if _hinders(observed) else synced)
+        or (_not_true(synced) and _not_true(_root(observed, fresh, synced)))
         or (_ready(observed, healthy) if entries else _nothing_selected(observed))
     )
     said = [ready, accepted, fresh, synced, healthy]
@@ -139,10 +139,9 @@ def _healthy(observed: Observed, entries: Sequence[EndpointStatus]) -> Saying:
     return Saying("Healthy", "Unknown", NO_CHECKS, text)
 
 
-def _hinders(observed: Observed) -> bool:
-    """Tell whether no list will come: then that is what a user has to mend."""
-    never = observed.freshness.reason == Cause.NOT_CONFIGURED
-    return never and observed.sync is Sync.NO_DEVICE_LIST
+def _root(observed: Observed, fresh: Saying, synced: Saying) -> Saying:
+    """Return what a user has to mend: without a tailnet's configuration no list will ever come."""
+    return fresh if observed.freshness.reason == Cause.NOT_CONFIGURED else synced
 
 
 def _not_true(saying: Saying) -> Saying | None:

@@ -183,6 +183,25 @@ def test_an_outage_without_a_list_tells_of_the_source_only(make: Any) -> None:
         ]
 
 
+NOWHERE = Freshness(fresh=False, reason="NotConfigured", message="No tailnet is named so.")
+
+
+def test_a_tailnet_that_nobody_configured_is_why_nothing_is_ready(make: Any) -> None:
+    status = report(make.resource(), Observed(NOWHERE, Sync.NO_DEVICE_LIST), NOW)
+
+    assert make.said(status, "Ready") == ("False", "NotConfigured")
+    assert make.message(status, "Ready") == "No tailnet is named so."
+
+
+def test_a_tailnet_that_left_the_configuration_leaves_ready_as_it_was(make: Any) -> None:
+    resource = make.resource()
+    served = report(resource, make.synced(make.resolved(resource, make.device(1))), NOW)
+    later = resource.model_copy(update={"status": served})
+    status = report(later, Observed(NOWHERE, Sync.NO_DEVICE_LIST), LATER)
+
+    assert make.said(status, "Ready") == ("True", "SourceStale")
+
+
 def test_a_service_conflict_stands_through_an_outage(make: Any) -> None:
     resource = make.resource()
     before = report(resource, make.synced(make.resolved(resource, make.device(1))), NOW)

@@ -13,6 +13,8 @@ from discovery.clients.errors import (
     MalformedAnswerError,
     TransientError,
 )
+from discovery.clients.kube.errors import NotServedError
+from discovery.clients.kube.lease import LeadershipLostError
 from discovery.settings import ConfigError, LogFormat, LogLevel
 
 
@@ -26,6 +28,22 @@ from discovery.settings import ConfigError, LogFormat, LogLevel
         (TransientError("no answer", where="GET /x"), ("no answer (GET /x)",), 5),
         (MalformedAnswerError("no JSON", where="GET /x"), ("no JSON (GET /x)",), 5),
         (InventoryError("no JSON", where="d.json"), ("no JSON (d.json)",), 3),
+        (
+            NotServedError("404 page not found", where="GET /x", status=404),
+            (
+                "the cluster does not know this kind: 404 page not found (GET /x, HTTP 404). Is "
+                "the CRD installed? `tailnet-discovery crd | kubectl apply --server-side -f -`",
+            ),
+            5,
+        ),
+        (
+            LeadershipLostError("leadership lost: another holds it (lease a/b)"),
+            (
+                "leadership lost: another holds it (lease a/b). Nothing more is written here; "
+                "start it again.",
+            ),
+            5,
+        ),
         (
             FileNotFoundError(2, "No such file or directory", "x.yaml"),
             (
