@@ -32,8 +32,8 @@ from discovery.settings import ConfigError, LogFormat, LogLevel
             NotServedError("404 page not found", where="GET /x", status=404),
             (
                 (
-                    "the cluster does not know this kind: 404 page not found (GET /x, HTTP 404). Is "
-                    "the CRD installed? `tailnet-discovery crd | kubectl apply --server-side -f -`"
+                    "the cluster does not know this kind: 404 page not found (GET /x, HTTP 404). "
+                    "Is the CRD installed? `tailnet-discovery crd | kubectl apply --server-side -f -`"
                 ),
             ),
             5,
