@@ -33,7 +33,8 @@ from discovery.settings import ConfigError, LogFormat, LogLevel
             (
                 (
                     "the cluster does not know this kind: 404 page not found (GET /x, HTTP 404). "
-                    "Is the CRD installed? `tailnet-discovery crd | kubectl apply --server-side -f -`"
+                    "Is the CRD installed? "
+                    "`tailnet-discovery crd | kubectl apply --server-side -f -`"
                 ),
             ),
             5,
