@@ -116,6 +116,12 @@ class FaultProxy:
             known = [f"{asked.method} {asked.target}" for asked in self._seen]
         assert came, f"no {number} requests {method} {path} within {within} s, but {known}"
 
+    def wait_until_left(self, within: float = 10) -> None:
+        """Return when no client is connected any more; fail after so many seconds."""
+        with self._news:
+            left = self._news.wait_for(lambda: not self._clients, within)
+        assert left, f"{len(self._clients)} clients are still connected after {within} s"
+
     def _tell(self, what: Callable[[], object]) -> None:
         async def there() -> None:
             what()
@@ -150,7 +156,9 @@ class FaultProxy:
         except (OSError, asyncio.IncompleteReadError):
             pass  # one side has broken off, and so does the other
         finally:
-            self._clients.discard(client)
+            with self._news:
+                self._clients.discard(client)
+                self._news.notify_all()
             client.transport.abort()
 
     def _act(self, asked: Asked) -> Callable[[Exchange], Awaitable[None]]:
