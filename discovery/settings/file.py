@@ -13,6 +13,7 @@ from discovery.settings.errors import ConfigError, problem
 from discovery.settings.tree import Path, Tree, spelled
 
 _LARGEST_FILE: Final = 1024 * 1024  # bytes
+_LONGEST_NUMBER: Final = 40  # characters; Python can not write a number of any length as text
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
 _PLAIN_TAGS: Final = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int"))
 _NULL_TAG: Final = "tag:yaml.org,2002:null"
@@ -74,6 +75,8 @@ def _compose(text: str, path: FilePath) -> yaml.Node | None:
         said = "it holds a character that YAML does not allow"
     except RecursionError:
         said = "it is nested too deeply"
+    except (ValueError, OverflowError):  # of an escape or a %YAML line; the scanner lets it through
+        said = "it holds a number that YAML does not allow"
     else:
         return node
     raise ConfigError(problem(f"the file is no usable YAML: {said}", where, "Correct that line."))
@@ -81,6 +84,13 @@ def _compose(text: str, path: FilePath) -> yaml.Node | None:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _is_text(key: yaml.Node) -> bool:
+    """Tell whether a key is a text that a message can name."""
+    if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT_TAG:
+        return False
+    return str(key.value).isprintable()
 
 
 class _Reader:
@@ -96,7 +106,7 @@ class _Reader:
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TEXT_TAG:
+            if not _is_text(key_node):
                 self._refuse(key_node, f"a key of {spelled(path) or 'the file'} is no text", "")
                 continue
             key = str(key_node.value)
@@ -119,13 +129,14 @@ class _Reader:
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._entry(entry, (*path, i)) for i, entry in enumerate(node.value)]
-        if node.tag not in _PLAIN_TAGS:
+        text = str(node.value)
+        if node.tag not in _PLAIN_TAGS or len(text) > _LONGEST_NUMBER:
             # A date is text here, and so is whatever has a tag of its own.
-            return None if node.tag == _NULL_TAG else str(node.value)
+            return None if node.tag == _NULL_TAG else text
         try:
             return self._scalars.construct_object(node)
-        except (ValueError, OverflowError):
-            return str(node.value)
+        except (ValueError, OverflowError, LookupError):  # LookupError: such as !!int "", !!bool no
+            return text
 
     def _entry(self, node: yaml.Node, path: Path) -> Any:
         self._tree.origins[path] = f"{self._path}:{_line(node)}"

@@ -1,0 +1,60 @@
+"""Inputs that once got an exception out of the program, each with what is said about it now."""
+
+from pathlib import Path
+
+import pytest
+
+from discovery.settings import ConfigError, load
+
+TOO_LONG = "1" + ":0" * 20_000  # a number in base 60: to read it took minutes for a full file
+
+
+def problem_of(path: Path, content: str) -> str:
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    return str(caught.value).replace(str(path), "td.yaml")
+
+
+@pytest.mark.parametrize("escape", ["\\U00110000", "\\UFFFFFFFF"])
+def test_an_escape_beyond_unicode_is_a_config_error(tmp_path: Path, escape: str) -> None:
+    assert problem_of(tmp_path / "td.yaml", f'instance: "{escape}"') == (
+        "the file is no usable YAML: it holds a number that YAML does not allow (td.yaml). "
+        "Correct that line."
+    )
+
+
+def test_a_yaml_version_of_any_length_is_a_config_error(tmp_path: Path) -> None:
+    assert problem_of(tmp_path / "td.yaml", f"%YAML {'9' * 5000}.1\n---\ninstance: a") == (
+        "the file is no usable YAML: it holds a number that YAML does not allow (td.yaml). "
+        "Correct that line."
+    )
+
+
+@pytest.mark.parametrize("tagged", ['!!int ""', '!!float ""', '!!int "-"', "!!int _"])
+def test_a_number_without_a_digit_is_text(tmp_path: Path, tagged: str) -> None:
+    text = tagged.partition(" ")[2].strip('"')
+    assert problem_of(tmp_path / "td.yaml", f"instance: {tagged}").startswith(
+        f'instance: "{text}" is no name (td.yaml:1). '
+    )
+
+
+def test_a_truth_that_is_none_is_text(tmp_path: Path) -> None:
+    assert problem_of(tmp_path / "td.yaml", "mode: !!bool x").startswith(
+        'mode: "x" is unknown (td.yaml:1). '
+    )
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0b" + "1" * 20_000, TOO_LONG])
+def test_a_number_that_python_can_not_write_is_no_number(tmp_path: Path, number: str) -> None:
+    content = f"tailnets: [{{name: a.ts.net, removal: {{confirmations: {number}}}}}]"
+    assert problem_of(tmp_path / "td.yaml", content) == (
+        "tailnets[0].removal.confirmations is no number (td.yaml:1). Write a whole number."
+    )
+
+
+@pytest.mark.parametrize("key", ["\\ud800", "a\\nb", "\\e[2J"])
+def test_a_key_that_no_message_can_show_is_no_text(tmp_path: Path, key: str) -> None:
+    assert problem_of(tmp_path / "td.yaml", f'"{key}": 1') == (
+        "a key of the file is no text (td.yaml:1). Put it in quotes."
+    )
