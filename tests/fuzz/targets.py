@@ -61,15 +61,20 @@ def manifests(content: bytes) -> None:
 def configuration(content: bytes) -> None:
     """Feed the loader of the configuration file, and read the credentials that it names."""
     with _file(content, ".yaml") as path:
-        try:
-            loaded = load_settings(path, environ={})
-            loaded.rows()
-            for tailnet in loaded.settings.tailnets:
-                read_credentials(tailnet)
-        except ConfigError as error:
-            assert error.problems
-            for problem in error.problems:
-                _is_for_people(problem)
+        for problem in _problems(path):
+            _is_for_people(problem)
+
+
+def _problems(path: Path) -> tuple[str, ...]:
+    """Return what is wrong with a configuration, or nothing once all of it was used."""
+    try:
+        loaded = load_settings(path, environ={})
+        loaded.rows()
+        for tailnet in loaded.settings.tailnets:
+            read_credentials(tailnet)
+    except ConfigError as error:
+        return error.problems or ("",)
+    return ()
 
 
 TARGETS: dict[str, Target] = {
