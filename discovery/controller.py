@@ -19,7 +19,7 @@ from discovery.clients.kube.lease import Elector
 from discovery.clients.kube.watching import Watcher
 from discovery.manager import Manager
 from discovery.metrics import Metrics
-from discovery.planner import Sources, remember_nodes
+from discovery.planner import Sources, remember
 from discovery.stores.cluster import ClusterStore
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Controller:
             if not await _before(stop, self._elector.acquire()):
                 return
             self._metrics.led(leading=True)
-            await remember_nodes(self._store, sources)
+            await remember(self._store, sources)
             await self._lead(manager, stop)
         finally:
             # Also where the stop came while the Lease was being taken.

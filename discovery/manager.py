@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from discovery.metrics import Metrics, Result
 from discovery.plan.observed import Sync
+from discovery.plan.passes import Pass
 from discovery.plan.trust import Freshness
-from discovery.planner import Pass, Sources
+from discovery.planner import Sources
 from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import EndingError, OutdatedError, Store, StoreError
@@ -66,6 +68,9 @@ class Manager:
         self._looking: asyncio.TimerHandle | None = None
         self._fresh: dict[str, Freshness] = {}
         self._metrics.follow_pending(lambda: len(self._pending))
+        for source in sources:
+            if source.questions is not None:
+                source.questions.on_answer = partial(self._count_answer, source)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll and reconcile until ``stop`` is set; then finish what is in flight and return."""
@@ -94,6 +99,9 @@ class Manager:
         name = source.policy.tailnet
         fresh, before = source.freshness(self._clock()), self._fresh.get(name)
         self._measure(source, fresh, monotonic() - began)
+        if source.error is None:
+            # A list is evidence for what waits, also where nothing in it changed.
+            touched = touched | self._reconciler.waiting_on(source)
         self._mark(touched)
         if fresh == before:
             return
@@ -111,6 +119,9 @@ class Manager:
             excluded = Counter(source.selection.excluded.values())
             eligible = len(source.snapshot.devices) - excluded.total()
             self._metrics.verified(name, source.snapshot.fetched_at, eligible, excluded)
+
+    def _count_answer(self, source: Source, answer: str) -> None:
+        self._metrics.questioned(source.policy.tailnet, answer)
 
     def nudge(self) -> None:
         """Look for edits very soon: what changes at about one time is taken together."""
@@ -215,6 +226,8 @@ class Manager:
             self._retry_later(key, defect)
         else:
             self._failures.pop(key, None)
+            for loss in made.removed if made else ():
+                self._metrics.removed(loss.cause)
             self._look_again(key, made)
         finally:
             self._metrics.reconciled(result, monotonic() - began)
@@ -230,7 +243,8 @@ class Manager:
             self._metrics.gone(key)
         elif resource.status is not None:
             ready = {c.type: c.status for c in resource.status.conditions}.get("Ready", "Unknown")
-            self._metrics.reported(key, ready, resource.status.total_endpoints)
+            held = resource.status.removal.total if resource.status.removal else 0
+            self._metrics.reported(key, ready, resource.status.total_endpoints, held)
 
     def _look_again(self, key: Key, made: Pass | None) -> None:
         """Come back to a resource whose Service name is a stranger's: that one is not watched."""

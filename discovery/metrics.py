@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 from discovery import __version__
 from discovery.plan.changes import Action
 from discovery.plan.gate import Exclusion
+from discovery.plan.losses import RemovalCause
 from discovery.plan.trust import Cause
 from discovery.v1alpha1 import Key
 
@@ -38,6 +39,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _VERIFIED: Final = "Verified"
 _KINDS: Final = ("Service", "EndpointSlice")
 _READY: Final = ("true", "false", "unknown")
+_ANSWERS: Final = ("gone", "present", "unclear")
 _DROPPED: Final = ("queue", "rate", "refused")
 _GATES: Final = (
     Exclusion.UNTAGGED,
@@ -83,7 +85,7 @@ class Metrics:
     ) -> None:
         self._monotonic = monotonic
         self._wall = wall
-        self._resources: dict[Key, tuple[str, int]] = {}
+        self._resources: dict[Key, tuple[str, int, int]] = {}
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._define_state()
@@ -108,6 +110,8 @@ class Metrics:
         self._source_fresh.labels(tailnet).set(0)
         self._verified.labels(tailnet)
         self._poll_duration.labels(tailnet)
+        for answer in _ANSWERS:
+            self._questions.labels(tailnet, answer)
         for result in (_VERIFIED, *Cause):
             if result not in {Cause.NOT_CONFIGURED, Cause.NOT_READ_YET}:
                 self._polls.labels(tailnet, result)
@@ -138,19 +142,31 @@ class Metrics:
         if result is not Result.FAILED:
             self._last_reconcile.set(self._wall())
 
-    def reported(self, key: Key, ready: str, endpoints: int) -> None:
-        """Take a resource's status of condition Ready and the endpoints in its slices."""
+    def reported(self, key: Key, ready: str, endpoints: int, held: int = 0) -> None:
+        """Take a resource's status of condition Ready, its endpoints, and those that are held."""
         self.gone(key)
-        self._resources[key] = (ready.lower(), endpoints)
+        self._resources[key] = (ready.lower(), endpoints, held)
         self._ready.labels(ready.lower()).inc()
         self._endpoints.inc(endpoints)
+        self._held.inc(held)
+        self._blocked.inc(held > 0)
 
     def gone(self, key: Key) -> None:
         """Forget a resource that is deleted; one that was never reported is no error."""
         if key in self._resources:
-            ready, endpoints = self._resources.pop(key)
+            ready, endpoints, held = self._resources.pop(key)
             self._ready.labels(ready).dec()
             self._endpoints.dec(endpoints)
+            self._held.dec(held)
+            self._blocked.dec(held > 0)
+
+    def removed(self, cause: RemovalCause) -> None:
+        """Count an endpoint that was removed."""
+        self._removals.labels(cause).inc()
+
+    def questioned(self, tailnet: str, answer: str) -> None:
+        """Count a device that was asked for by itself: gone, present, or unclear."""
+        self._questions.labels(tailnet, answer).inc()
 
     def wrote(self, kind: str, action: str) -> None:
         """Count a write that the API server acknowledged."""
@@ -191,8 +207,16 @@ class Metrics:
             "resources", "Resources by the status of condition Ready.", "ready"
         )
         self._endpoints = self._gauge("endpoints", "Endpoints in the slices of all resources.")
+        self._held = self._gauge("endpoints_held", "Endpoints whose removal waits.")
+        self._blocked = self._gauge(
+            "resources_blocked", "Resources in which a removal waits (RemovalBlocked)."
+        )
+        self._removals = self._counter("removals", "Endpoints that were removed.", "cause")
         for ready in _READY:
             self._ready.labels(ready)
+        for cause in RemovalCause:
+            if cause is not RemovalCause.RESOURCE_DELETED:
+                self._removals.labels(cause)
 
     def _define_tailnets(self) -> None:
         self._devices = self._gauge(
@@ -214,6 +238,12 @@ class Metrics:
         )
         self._polls = self._counter(
             "polls", "Device lists asked for: Verified, or why not.", "tailnet", "result"
+        )
+        self._questions = self._counter(
+            "device_questions",
+            "Devices asked for by themselves before a removal, by what came of it.",
+            "tailnet",
+            "answer",
         )
         self._poll_duration = self._histogram(
             "poll_duration_seconds", "Time that a poll took, retries included.", "tailnet"

@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from discovery.plan.announcements import announcements
+from discovery.plan.losses import Loss, RemovalCause
 from discovery.plan.observed import Observed, Rejection, Sync
+from discovery.plan.passes import Pass
 from discovery.plan.status import report, says_something_new
 from discovery.plan.trust import Cause, Freshness
-from discovery.planner import Pass, Planner
+from discovery.planner import Planner
+from discovery.source import Source
 from discovery.stores import Store, UnreadableResource, WriteError
 from discovery.v1alpha1 import Key, TailscaleEndpoints
 
@@ -30,6 +33,10 @@ class Reconciler:
             self._settled.clear()
         else:
             self._settled.pop(key, None)
+
+    def waiting_on(self, source: Source) -> set[Key]:
+        """Return the resources in which a removal waits for another list of this tailnet."""
+        return {key for key, of in self._planner.waiting.items() if of is source}
 
     def define(self, keys: Iterable[Key]) -> None:
         """Take resources that came, changed or went into the selections of their tailnets."""
@@ -54,28 +61,34 @@ class Reconciler:
         if fingerprint is not None and self._settled.get(key) == fingerprint:
             return None
         self.forget(key)
-        made = self._planner.plan(resource, await self._store.children(key), now)
+        made = await self._planner.decide(resource, await self._store.children(key), now)
         failure: WriteError | None = None
         if made.writes:
             try:
                 await self._write(made)
             except WriteError as error:
                 failure = error
-                failed = replace(made.observed, sync=Sync.WRITE_FAILED, detail=f"{error}.")
-                made = replace(made, observed=failed)
+                made = replace(made, observed=_not_carried_out(made, error))
         await self._report(made, now)
         if failure is not None:
             raise failure
-        if fingerprint is not None:
+        self._planner.settle(made)
+        if fingerprint is not None and not made.decision.held:
             self._settled[key] = fingerprint
         return made
 
     async def _write(self, made: Pass) -> None:
-        key = made.resource.key
+        key, intent = made.resource.key, made.decision.intent
+        previous = made.resource.status
+        if any(loss.is_guarded for loss in made.removed) and previous is not None:
+            # Written before it counts: a restart must know of what may have gone.
+            await self._store.report(key, previous.model_copy(update={"removal": intent}))
         await self._store.apply(key, made.groups)
         for change in made.changes:
             extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
             log.info("write", extra={"resource": str(key), **extra})
+        for loss in made.removed:
+            _log_removal(key, loss)
 
     async def _report(self, made: Pass, now: datetime) -> None:
         resource = made.resource
@@ -83,7 +96,8 @@ class Reconciler:
         synced = made.observed.sync is Sync.SYNCED
         if (made.changes and synced) or says_something_new(status, resource.status):
             await self._store.report(resource.key, status)
-        for said in announcements(resource.status, status, made.changes if synced else ()):
+        changes, removed = (made.changes, made.removed) if synced else ((), ())
+        for said in announcements(resource.status, status, changes, removed):
             self._store.announce(resource.key, said)
 
     async def _refuse(self, resource: UnreadableResource, now: datetime) -> None:
@@ -104,5 +118,22 @@ class Reconciler:
         children = await self._store.children(key)
         uid = resource.metadata.uid if resource else ""
         await self._store.apply(key, [self._planner.plan_removal(key, children, uid)])
+        left = {(e.name, e.node_id) for held in children.slices for e in held.endpoints}
+        detail = "the resource is gone" if resource is None else "the resource is being deleted"
+        for name, node in sorted(left):
+            _log_removal(key, Loss(node, name, RemovalCause.RESOURCE_DELETED, detail))
         if resource is None:
             await self._store.remove(key)
+
+
+def _not_carried_out(made: Pass, error: WriteError) -> Observed:
+    """Return what a pass saw whose writes failed: what was to go may still be there."""
+    decision = replace(made.decision, memory=made.decision.intent)
+    return replace(made.observed, sync=Sync.WRITE_FAILED, detail=f"{error}.", decision=decision)
+
+
+def _log_removal(key: Key, loss: Loss) -> None:
+    """Log one line that outlives every other record of the removal."""
+    extra = {"resource": str(key), "endpoint": loss.name, "node": loss.node_id}
+    extra |= {"cause": str(loss.cause), "evidence": loss.detail}
+    log.info("endpoint removed", extra=extra)

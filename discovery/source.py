@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -12,15 +13,19 @@ from discovery.clients.errors import (
     MalformedAnswerError,
     TransientError,
 )
+from discovery.plan.evidence import Evidence
+from discovery.plan.losses import Listed
 from discovery.plan.policy import TailnetPolicy
 from discovery.plan.selection import Selection
 from discovery.plan.trust import Cause, Doubt, Freshness, Outage, common_domain, doubt, freshness
+from discovery.questions import Ask, Questions
 from discovery.tailnet import DeviceList, Snapshot
 from discovery.v1alpha1 import Key
 
 log = logging.getLogger(__name__)
 
 LONGEST_POLL = timedelta(seconds=30)
+LONGEST_QUESTIONS = timedelta(seconds=10)
 
 
 class DeviceReader(Protocol):
@@ -42,9 +47,17 @@ class Source:
     that EndpointSlices knew before this process did: what the first list is judged by.
     ``listed`` is the last answer in the contract's shape, verified or not; only the snapshot may
     be acted on. ``error`` is the exception of the last poll, None where it brought a list.
+    ``questions`` are for single devices; None where the control plane can not be asked (no
+    ``ask``).
     """
 
-    def __init__(self, policy: TailnetPolicy, reader: DeviceReader, interval: timedelta) -> None:
+    def __init__(
+        self,
+        policy: TailnetPolicy,
+        reader: DeviceReader,
+        interval: timedelta,
+        ask: Ask | None = None,
+    ) -> None:
         self.policy = policy
         self.selection = Selection(policy)
         self.tagged: frozenset[str] = frozenset()
@@ -52,8 +65,12 @@ class Source:
         self.outage: Outage | None = None
         self.error: APIError | None = None
         self.interval = interval
-        self._reader = reader
         self.listed: DeviceList | None = None
+        self._reader = reader
+        limit = min(interval / 4, LONGEST_QUESTIONS)
+        self.questions = None if ask is None else Questions(ask, limit)
+        self._missing: dict[str, datetime] = {}
+        self._wanted = False
 
     async def poll(self, now: datetime) -> set[Key]:
         """Read the list once; return the resources whose endpoints may differ because of it.
@@ -74,32 +91,117 @@ class Source:
         else:
             self.error = None
             self.listed = listed
-            return self._take(listed, now)
+            return await self._take(listed, now)
         self._fail(Doubt(_cause(self.error), str(self.error)), now)
         return set()
+
+    async def ask(self, nodes: Collection[str]) -> bool:
+        """Ask for single devices that the list lacks, or shows other than they were.
+
+        Returns whether any of them has answered. Where one is there that the list lacks, the list
+        is not believed any more.
+        """
+        if self.questions is None or not self._is_current:
+            return False
+        answered = await self.questions.ask(nodes)
+        self._judge()
+        return answered
+
+    def want(self, nodes: Collection[str]) -> None:
+        """Say that removals of these nodes wait: what was found out of them is still needed."""
+        self._wanted = True
+        if self.questions is not None:
+            self.questions.want(nodes)
+
+    def evidence(self) -> Evidence:
+        """Return what a removal on this tailnet can rest on now."""
+        snapshot = self.snapshot
+        return Evidence(
+            fetched_at=snapshot.fetched_at if snapshot else None,
+            interval=self.interval,
+            current=self._is_current,
+            disproved=self._is_disproved,
+            complete=snapshot is None or all(u.node_id is not None for u in snapshot.unknown),
+            askable=self.questions is not None,
+            answers=dict(self.questions.answers) if self.questions else {},
+            missing=frozenset(self._missing) if self._lost_too_many else frozenset(),
+        )
+
+    @property
+    def listing(self) -> Listed:
+        """The devices of the snapshot, who is excluded, and who has each address."""
+        selection = self.selection
+        return Listed(selection.devices, selection.excluded, selection.by_address)
+
+    @property
+    def _lost_too_many(self) -> bool:
+        rules, lost = self.policy.removal, len(self._missing)
+        of = lost + len(self.tagged)
+        return lost >= rules.tailnet_min_devices and lost * 100 > of * rules.tailnet_max_percent
+
+    @property
+    def _is_disproved(self) -> bool:
+        return self.outage is not None and self.outage.doubt.cause is Cause.LIST_INCOMPLETE
+
+    @property
+    def _is_current(self) -> bool:
+        return self.outage is None or self._is_disproved
 
     def freshness(self, now: datetime) -> Freshness:
         """Return whether the snapshot may be called fresh at ``now``, in words for people."""
         verified = self.snapshot.fetched_at if self.snapshot else None
         return freshness(self.policy.tailnet, verified, self.outage, self.interval, now)
 
-    def _take(self, listed: DeviceList, now: datetime) -> set[Key]:
+    async def _take(self, listed: DeviceList, now: datetime) -> set[Key]:
         if not self.policy.domains and (domain := common_domain(listed.devices)):
             self.policy = replace(self.policy, tailnet=domain, domains=(domain,))
         reason = doubt(listed, self.policy.domains, self.tagged)
         if reason is not None:
             self._fail(reason, now)
             return set()
-        if self.outage is not None:
-            log.info("source fresh again", extra={"tailnet": self.policy.tailnet})
-        previous, self.outage = self.snapshot, None
+        if self.outage is not None and not self._is_disproved:
+            self._end_outage()
+        previous = self.snapshot
+        before = self.tagged
         self.tagged = frozenset(device.node_id for device in listed.devices if device.tags)
+        self._note_missing(before, listed, now)
         self.snapshot = Snapshot(
             self.policy.tailnet, listed.devices, listed.unknown, now, listed.digest
         )
         if previous is None or listed.unknown != previous.unknown:
             self._log_unknown(listed)
-        return self.selection.refresh(listed.devices, now)
+        touched = self.selection.refresh(listed.devices, now)
+        if self.questions is not None:
+            await self.questions.new_poll(self.selection.devices, self._missing)
+            self._judge()
+        return touched
+
+    def _note_missing(self, before: frozenset[str], listed: DeviceList, now: datetime) -> None:
+        """Keep what the tailnet lost lately; all of it where that is too much to be believed."""
+        there = {device.node_id for device in listed.devices}
+        there.update(entry.node_id for entry in listed.unknown if entry.node_id is not None)
+        missing = self._missing if self._wanted else {}
+        self._wanted = False
+        found = {node: since for node, since in missing.items() if node not in there}
+        found.update({node: now for node in before - there if node not in found})
+        self._missing = found
+        if not (self._lost_too_many and self.evidence().open_questions):
+            oldest = now - self.policy.removal.confirmations * self.interval
+            self._missing = {node: since for node, since in found.items() if since > oldest}
+
+    def _judge(self) -> None:
+        """Believe the list, or not, by what the devices that it lacks answered themselves."""
+        denied = sorted(self.questions.denied) if self.questions else []
+        if denied and self.snapshot is not None:
+            text = f"the device list lacks devices that are there, {denied[0]} for one"
+            if not self._is_disproved:
+                self._fail(Doubt(Cause.LIST_INCOMPLETE, text), self.snapshot.fetched_at)
+        elif self._is_disproved:
+            self._end_outage()
+
+    def _end_outage(self) -> None:
+        log.info("source fresh again", extra={"tailnet": self.policy.tailnet})
+        self.outage = None
 
     def _log_unknown(self, listed: DeviceList) -> None:
         for entry in listed.unknown:

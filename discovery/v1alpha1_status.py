@@ -92,11 +92,35 @@ class VIPServiceStatus(Model):
     hosts: VIPServiceHosts | None = Field(None, description="Devices that serve it.")
 
 
+class WaitingRemovals(Model):
+    """Devices whose endpoints wait for removal, and for which the same has been seen."""
+
+    cause: Literal["Absent", "Untagged", "Ineligible", "ConfigChanged", "SpecChanged"] = Field(
+        description="Why they are to go."
+    )
+    since: Time = Field(description="When the first list without them was fetched.")
+    confirmations: Count = Field(description="Verified lists that agreed so far.")
+    confirmed: Flag = Field(
+        default=False, description="Whether the control plane, asked for each, denied it."
+    )
+    nodes: tuple[Text, ...] = Field(max_length=10000, description="Their node IDs.")
+
+
+class RemovedEndpoints(Model):
+    """Removals that the budget still counts."""
+
+    at: Time = Field(description="When the list was fetched that let them go.")
+    size: Count = Field(description="How many discovered endpoints there were.")
+    nodes: tuple[Text, ...] = Field(max_length=10000, description="Node IDs of their devices.")
+
+
 class RemovalStatus(Model):
     """The memory of the removal guard: what waits, and since when."""
 
     since: Time | None = Field(None, description="When the first of them went missing.")
-    confirmations: Count = Field(0, description="Verified lists that agreed so far.")
+    confirmations: Count = Field(
+        0, description="Verified lists that agreed so far on all that waits."
+    )
     last_list: Time | None = Field(
         None, alias="lastList", description="When the last list that counted was fetched."
     )
@@ -107,6 +131,13 @@ class RemovalStatus(Model):
         (), max_length=256, description="Endpoints that wait for removal, at most 256."
     )
     total: Count = Field(0, description="How many endpoints wait for removal.")
+    waiting: tuple[WaitingRemovals, ...] = Field(
+        (), max_length=64, description="What is known of each, so that a restart continues."
+    )
+    removed: tuple[RemovedEndpoints, ...] = Field(
+        (), max_length=64, description="Recent removals, which the budget still counts."
+    )
+    spent: Text = Field("", description="The approval that was used up.")
 
 
 class TailscaleEndpointsStatus(Model):
@@ -146,6 +177,11 @@ class TailscaleEndpointsStatus(Model):
         (), alias="vipServices", max_length=64, description="Tailscale Services, by name."
     )
     removal: RemovalStatus | None = Field(None, description="Removals that wait.")
+    policy_hash: Text = Field(
+        "",
+        alias="policyHash",
+        description="Digest of the tailnet's configuration by which the endpoints were chosen.",
+    )
     last_sync: Time | None = Field(
         None, alias="lastSync", description="When everything was last written; it may lag."
     )

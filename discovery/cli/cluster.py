@@ -52,7 +52,9 @@ async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence
         _replica(settings, where, metrics) as replica,
         open_sources(settings, inventories) as sources,
     ):
-        reconciler = Reconciler(replica.store, Planner(sources, settings.instance, settings.mode))
+        planner = Planner(sources, settings.instance, settings.mode)
+        planner.leads = replica.elector.is_alone
+        reconciler = Reconciler(replica.store, planner)
         manager = Manager(
             replica.store,
             sources,
@@ -87,6 +89,7 @@ async def sync_in_cluster(
         try:
             await replica.store.load()
             planner = Planner(sources, settings.instance, settings.mode)
+            planner.leads = elector.is_alone
             outcome = await sync_all(replica.store, planner, datetime.now(UTC))
         finally:
             holding.cancel()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from discovery.cli.output import Table
 from discovery.plan.endpoints import Endpoint, Source
-from discovery.planner import Pass
+from discovery.plan.passes import Pass
 from tagselectors import SelectorTerms, TagGrammar
 
 HEADERS = ("RESOURCE", "ENDPOINT", "ADDRESS", "PORT", "TAGS", "WHY")

@@ -15,7 +15,7 @@ from discovery.cli.output import Table, show, write
 from discovery.cli.where import Where
 
 if TYPE_CHECKING:
-    from discovery.planner import Pass
+    from discovery.plan.passes import Pass
     from discovery.source import Source
     from discovery.stores import Store
     from discovery.tailnet import Device
@@ -97,7 +97,7 @@ async def _explain(frame: Frame, asked: _Asked) -> str | Table:
             what, code = (failure_to_read(source) if source else None) or missing
             advice = "Without its device list nothing can be explained."
             raise CommandError(what, str(key), advice, exit_code=code)
-        made = planner.plan(resource, await store.children(key), datetime.now(UTC))
+        made = await planner.decide(resource, await store.children(key), datetime.now(UTC))
         if asked.device is not None:
             lines = _one(made, source, _find(asked.device, source))
             return "".join(f"{line}\n" for line in lines)

@@ -10,7 +10,8 @@ import click
 from discovery.cli.errors import ExitCode, failure_of
 from discovery.cli.progress import reading
 from discovery.plan.changes import Change
-from discovery.planner import Pass, Planner, Sources, remember_nodes
+from discovery.plan.passes import Pass
+from discovery.planner import Planner, Sources, remember
 from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import Store, StoreError, UnreadableResource
@@ -52,7 +53,7 @@ class Outcome:
 async def poll_all(store: Store, planner: Planner, now: datetime) -> Outcome:
     """Poll every tailnet once, and say which resources a pass can be made over."""
     outcome = Outcome()
-    await remember_nodes(store, planner.sources)
+    await remember(store, planner.sources)
     for source in planner.sources:
         with reading(source.policy.tailnet):
             await source.poll(now)
@@ -74,7 +75,7 @@ async def plan_all(store: Store, planner: Planner, now: datetime) -> Outcome:
         if removals or not isinstance(resource, TailscaleEndpoints):
             continue
         children = await store.children(key)
-        planned = planner.plan(resource, children, now)
+        planned = await planner.decide(resource, children, now)
         existing = len(children.services) + len(children.slices)
         changes = planned.changes if planned.writes else ()
         touched = {change.name for change in changes if change.before is not None}

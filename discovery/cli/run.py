@@ -55,7 +55,7 @@ async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[P
     from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.manager import Manager  # noqa: PLC0415
-    from discovery.planner import Planner, remember_nodes  # noqa: PLC0415
+    from discovery.planner import Planner, remember  # noqa: PLC0415
     from discovery.reconciler import Reconciler  # noqa: PLC0415
 
     settings = frame.settings()
@@ -69,6 +69,6 @@ async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[P
         if lock is None:
             raise CommandError("another process writes there", str(out), "End it, or choose --out.")
         with lock:
-            await remember_nodes(store, sources)
+            await remember(store, sources)
             planner = Planner(sources, settings.instance, settings.mode)
             await Manager(store, sources, Reconciler(store, planner)).run(stop)

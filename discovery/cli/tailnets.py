@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +15,7 @@ from discovery.clients.exchange import new_http
 from discovery.clients.inventory import InventoryFile
 from discovery.clients.retrying import Patience
 from discovery.clients.tailscale import TailscaleClient
-from discovery.plan.policy import GrantRule, TailnetPolicy
+from discovery.plan.policy import GrantRule, RemovalRules, TailnetPolicy
 from discovery.plan.trust import common_domain
 from discovery.planner import Sources
 from discovery.settings import (
@@ -27,6 +28,9 @@ from discovery.settings import (
 )
 from discovery.source import LONGEST_POLL, DeviceReader, Source
 from tagselectors import TagGrammar
+
+if TYPE_CHECKING:
+    from discovery.questions import Ask
 
 INVENTORY_INTERVAL = timedelta(seconds=60)
 
@@ -42,6 +46,7 @@ def policy_of(settings: Settings, tailnet: TailnetSettings) -> TailnetPolicy:
         if grants is None
         else tuple(GrantRule(grant.namespaces, grant.tags) for grant in grants),
         grammar=TagGrammar(tailnet.tag_keys),
+        removal=RemovalRules(**tailnet.removal.model_dump()),
     )
 
 
@@ -73,23 +78,25 @@ async def _from_settings(
     settings: Settings, tailnet: TailnetSettings, stack: AsyncExitStack, tls: ssl.SSLContext
 ) -> Source:
     reader: DeviceReader
+    ask: Ask | None = None
     match tailnet.control_plane:
         case ControlPlane.TAILSCALE:
             http = await stack.enter_async_context(new_http(tls))
-            reader = TailscaleClient(
+            client = TailscaleClient(
                 http,
                 partial(read_credentials, tailnet),
                 base_url=tailnet.base_url,
                 tailnet=tailnet.tailnet,
                 patience=Patience(min(tailnet.poll_interval / 2, LONGEST_POLL)),
             )
+            reader, ask = client, client.device
         case ControlPlane.FILE:
             reader = InventoryFile(urlsplit(tailnet.base_url).path)
         case ControlPlane.HEADSCALE | ControlPlane.LOCAL_API:
             what = f"control plane {tailnet.control_plane} can not be read by this version"
             advice = "Use Tailscale (Headscale's Tailscale-compatible API has that form) or File."
             raise ConfigError(problem(what, f"tailnet {tailnet.name}", advice))
-    return Source(policy_of(settings, tailnet), reader, tailnet.poll_interval)
+    return Source(policy_of(settings, tailnet), reader, tailnet.poll_interval, ask)
 
 
 async def _from_file(settings: Settings, path: Path) -> Source:

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from discovery.plan.blocked import by_meaning, named
 from discovery.plan.changes import Action, Change
+from discovery.plan.losses import Loss
 from discovery.v1alpha1_status import Condition, TailscaleEndpointsStatus
-
-MAX_NAMED: Final = 5
-"""Endpoints that one announcement names."""
 
 _BAD: Final[Mapping[str, str]] = {
     "Accepted": "False",
     "EndpointsSynced": "False",
     "Ready": "False",
+    "RemovalBlocked": "True",
     "ServiceConflict": "True",
 }
 _SILENT: Final = frozenset({"NoDeviceList", "NotReadYet", "ObserveOnly"})
@@ -37,11 +37,21 @@ def announcements(
     previous: TailscaleEndpointsStatus | None,
     status: TailscaleEndpointsStatus,
     changes: Sequence[Change],
+    removed: Sequence[Loss] = (),
 ) -> tuple[Announcement, ...]:
-    """Return what a pass is worth telling: conditions that turned, then what it wrote."""
+    """Return what a pass is worth telling: conditions that turned, then what it wrote.
+
+    ``removed`` are the losses that it carried out, whose causes are told.
+    """
     before = {c.type: c for c in previous.conditions} if previous else {}
+    if previous and _plan(previous) != _plan(status):
+        before.pop("RemovalBlocked", None)
     turned = list(_turned(before, status.conditions))
-    return (*turned, *_written(changes))
+    return (*turned, *_written(changes, removed))
+
+
+def _plan(status: TailscaleEndpointsStatus) -> str:
+    return status.removal.plan if status.removal else ""
 
 
 def _turned(
@@ -70,7 +80,7 @@ def _was_bad(known: Condition | None) -> bool:
     return known is not None and known.status != "True"
 
 
-def _written(changes: Sequence[Change]) -> Iterator[Announcement]:
+def _written(changes: Sequence[Change], removed: Sequence[Loss]) -> Iterator[Announcement]:
     replaced = {c.name for c in changes if c.kind == "Service" and c.action is Action.DELETE}
     for change in changes:
         if change.kind == "Service" and change.action is Action.CREATE and change.name in replaced:
@@ -82,11 +92,13 @@ def _written(changes: Sequence[Change]) -> Iterator[Announcement]:
             )
     slices = [change for change in changes if change.kind == "EndpointSlice"]
     before, after = _places(c.before for c in slices), _places(c.after for c in slices)
-    parts = [
-        f"{len(names)} {word} ({_named(names)})"
-        for word, names in (("added", after - before), ("removed", before - after))
-        if names
-    ]
+    added, gone = after - before, before - after
+    causes = [loss for loss in removed if loss.name in gone]
+    rest = gone - {loss.name for loss in causes}
+    parts = [f"{len(added)} added ({named(added)})"] if added else []
+    if gone:
+        why = by_meaning(causes) + ([named(rest)] if rest else [])
+        parts.append(f"{len(gone)} removed: {', '.join(why)}")
     if parts:
         note = f"Endpoints: {', '.join(parts)}."
         yield Announcement(is_warning=False, reason="EndpointsChanged", action="Update", note=note)
@@ -100,9 +112,3 @@ def _places(manifests: Iterable[Mapping[str, Any] | None]) -> set[str]:
         if manifest is not None
         for endpoint in manifest["endpoints"]
     }
-
-
-def _named(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - MAX_NAMED} more" if len(ordered) > MAX_NAMED else ""
-    return f"{', '.join(ordered[:MAX_NAMED])}{more}"

@@ -59,6 +59,8 @@ def sayings(
     said = [ready, accepted, fresh, synced, healthy]
     if synced.reason == Sync.SERVICE_CONFLICT:
         said.append(Saying("ServiceConflict", "True", "ForeignService", synced.message))
+    if blocked := stood.get("RemovalBlocked") or _blocked(observed):
+        said.append(blocked)
     return tuple(said)
 
 
@@ -100,6 +102,11 @@ def _accepted(observed: Observed) -> Saying:
         warnings.append(DEFAULT_PORT)
     message = "; ".join(warnings) or "The resource is valid"
     return Saying("Accepted", "True", reason, f"{message}.")
+
+
+def _blocked(observed: Observed) -> Saying | None:
+    hold = observed.decision.hold if observed.decision else None
+    return None if hold is None else Saying("RemovalBlocked", "True", hold, observed.blocked)
 
 
 _NOT_SYNCED = {
@@ -155,6 +162,8 @@ def _ready(observed: Observed, healthy: Saying) -> Saying:
     if not observed.freshness.fresh:
         text = f"Endpoints are kept as they were. {observed.freshness.message}"
         return Saying("Ready", "True", "SourceStale", text)
+    if blocked := _blocked(observed):
+        return Saying("Ready", "True", blocked.type, blocked.message)
     if healthy.status == "False":
         return Saying("Ready", "True", "EndpointsUnhealthy", healthy.message)
     text = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from discovery.plan.endpoints import Resolution
+from discovery.plan.guard import Decision
 from discovery.plan.trust import Freshness
 
 
@@ -35,7 +36,8 @@ class Observed:
     ``rejection``. ``slices`` counts EndpointSlices after the pass; ``detail`` says what Observe
     would have written, which write failed, or whose the Service is. ``foreign_endpoints`` says that
     endpoints of others join ours in the Service. ``ready`` holds the conditions that EndpointSlices
-    carry, by address and port name.
+    carry, by address and port name. ``decision`` is the guard's, and ``blocked`` says in words what
+    it holds; ``policy_digest`` is that of the configuration by which it judged.
     """
 
     freshness: Freshness
@@ -46,3 +48,6 @@ class Observed:
     slices: int = 0
     foreign_endpoints: bool = False
     ready: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    decision: Decision | None = None
+    blocked: str = ""
+    policy_digest: str = ""

@@ -1,8 +1,11 @@
 """What a tailnet's configuration allows, as a value: the plan never sees settings."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network
 
+from discovery.v1alpha1 import RemovalPolicy, RemovalSpec
 from tagselectors import TagGrammar
 
 
@@ -27,6 +30,33 @@ class GrantRule:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovalRules:
+    """How removals are guarded.
+
+    ``max_percent`` of a resource's endpoints may go without waiting; a larger removal waits for
+    ``confirmations`` lists. A loss of more than ``tailnet_max_percent`` of a tailnet's tagged
+    devices, and of at least ``tailnet_min_devices``, needs the word of every missing one.
+    """
+
+    policy: RemovalPolicy = RemovalPolicy.CONFIRM
+    max_percent: int = 30
+    confirmations: int = 3
+    tailnet_max_percent: int = 50
+    tailnet_min_devices: int = 5
+
+    def of_resource(self, spec: RemovalSpec | None) -> "RemovalRules":
+        """Return the rules of a resource: what it says wins over the tailnet's."""
+        if spec is None:
+            return self
+        said = {
+            name: value
+            for name in ("policy", "max_percent", "confirmations")
+            if (value := getattr(spec, name)) is not None
+        }
+        return replace(self, **said)
+
+
+@dataclass(frozen=True, slots=True)
 class TailnetPolicy:
     """How a tailnet is to be read: its domains, its tag grammar, and what it refuses.
 
@@ -38,6 +68,14 @@ class TailnetPolicy:
     denied: tuple[IPv4Network | IPv6Network, ...] = ()
     grants: tuple[GrantRule, ...] | None = None
     grammar: TagGrammar = field(default_factory=TagGrammar)
+    removal: RemovalRules = RemovalRules()
+
+    @property
+    def digest(self) -> str:
+        """A text that changes with what decides, beside a spec and a list, who is an endpoint."""
+        grants = None if self.grants is None else [[g.namespaces, g.tags] for g in self.grants]
+        decides = [sorted(self.grammar.declared_keys), grants, sorted(map(str, self.denied))]
+        return sha256(json.dumps(decides).encode()).hexdigest()[:12]
 
     def admits(self, namespace: str) -> bool:
         """Tell whether resources of this namespace may use the tailnet at all."""

@@ -1,7 +1,8 @@
-"""Retention: an entry of the list that could not be read is unknown, and unknown is not absent.
+"""Retention: what stays although nothing selects it.
 
-The EndpointSlices are the persisted last good state, so what stays is read back from them: a pass
-after a restart keeps the same endpoints as one that never stopped.
+An entry of the list that could not be read is unknown, and unknown is not absent; and what the
+guard holds is not gone yet. The EndpointSlices are the persisted last good state, so what stays is
+read back from them: a pass after a restart keeps the same endpoints as one that never stopped.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,23 +15,14 @@ from discovery.tailnet import UnknownDevice
 from discovery.v1alpha1 import DiscoveryPort
 
 
-def held_nodes(
-    current: Iterable[EndpointSlice],
-    unknown: Iterable[UnknownDevice],
-    listed: Collection[str],
-    excluded: Collection[str],
-) -> set[str]:
+def held_nodes(current: Iterable[EndpointSlice], unknown: Iterable[UnknownDevice]) -> set[str]:
     """Return the node IDs whose endpoints in ``current`` must stay although nothing selects them.
 
-    ``listed`` are the node IDs that were read, ``excluded`` those of them that are not eligible. An
-    entry whose node ID is unreadable may be any device that is missing or not eligible, so that
-    such a list removes neither; a device that was read and is not selected any more goes.
+    An entry whose own node ID is unreadable may be any device: it holds none by name, and the list
+    that it stands in removes nothing (:class:`~discovery.plan.evidence.Evidence`).
     """
     nodes = {e.node_id for s in current for e in s.endpoints if e.node_id}
-    unreadable = [entry for entry in unknown if entry.node_id is None]
-    if unreadable:
-        return {node for node in nodes if node not in listed or node in excluded}
-    return nodes & {entry.node_id for entry in unknown}
+    return nodes & {entry.node_id for entry in unknown if entry.node_id is not None}
 
 
 def held_endpoints(

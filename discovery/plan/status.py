@@ -7,6 +7,8 @@ from typing import Protocol
 
 from discovery.plan.conditions import NO_CHECKS, conditions, sayings
 from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.guard import Decision, Hold
+from discovery.plan.losses import RemovalCause
 from discovery.plan.observed import Observed, Sync
 from discovery.plan.ports import Port
 from discovery.v1alpha1 import ObjectMeta
@@ -43,7 +45,8 @@ def report(resource: Reported, observed: Observed, now: datetime) -> TailscaleEn
 
     Where the resource could not be resolved, what the last status said of endpoints stands; where
     only the device list is missing, so do its conditions, as long as the spec is the same.
-    ``observedGeneration`` advances only after every write of that generation succeeded.
+    ``observedGeneration`` advances only after every write of that generation succeeded, and while
+    nothing that an edit removes waits for a person.
     """
     previous = resource.status or TailscaleEndpointsStatus()
     generation = resource.metadata.generation
@@ -57,14 +60,18 @@ def report(resource: Reported, observed: Observed, now: datetime) -> TailscaleEn
     entries = _entries(endpoints, observed, previous.endpoints)
     said = sayings(observed, entries)
     verdicts = _verdicts_by_name(entries)
+    decision = observed.decision or Decision(memory=previous.removal)
+    holds = set(decision.held.values())
+    complete = observed.sync in _COMPLETE and Hold.SELECTS_NOTHING not in holds
     return TailscaleEndpointsStatus(
         conditions=conditions(said, generation, previous.conditions, now),
         endpoints=entries[:MAX_ENTRIES],
         vip_services=previous.vip_services,
-        removal=previous.removal,
-        observed_generation=generation
-        if observed.sync in _COMPLETE
-        else previous.observed_generation,
+        removal=decision.memory,
+        policy_hash=previous.policy_hash
+        if any(loss.cause is RemovalCause.CONFIG_CHANGED for loss in decision.held)
+        else observed.policy_digest,
+        observed_generation=generation if complete else previous.observed_generation,
         discovered_endpoints=sum(e.source is Source.TAG_SELECTOR for e in endpoints),
         total_endpoints=len(endpoints),
         healthy_endpoints=sum(v == {EndpointVerdict.HEALTHY} for v in verdicts),

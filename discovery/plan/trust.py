@@ -27,6 +27,7 @@ class Cause(StrEnum):
     UNREACHABLE = "Unreachable"
     MALFORMED_ANSWER = "MalformedAnswer"
     REQUEST_REJECTED = "RequestRejected"
+    LIST_INCOMPLETE = "ListIncomplete"
     NOT_CONFIGURED = "NotConfigured"
     NOT_READ_YET = "NotReadYet"
 
@@ -38,6 +39,7 @@ AT_ONCE = frozenset(
         Cause.TAILNET_MISMATCH,
         Cause.TAGS_MISSING,
         Cause.CREDENTIALS_REFUSED,
+        Cause.LIST_INCOMPLETE,
         Cause.NOT_CONFIGURED,
     }
 )
@@ -133,7 +135,7 @@ def freshness(
         or outage.failures >= MAX_FAILURES
         or outage.doubt.cause in AT_ONCE
     ):
-        message = f"Since {_spelled(outage.since)}: {outage.doubt.message}."
+        message = f"Since {spelled(outage.since)}: {outage.doubt.message}."
         if last_verified is not None:
             message += " The last verified list stands."
         return Freshness(fresh=False, reason=outage.doubt.cause, message=message)
@@ -141,11 +143,12 @@ def freshness(
         message = f"No device list of {tailnet} has been read yet."
         return Freshness(fresh=False, reason=Cause.NOT_READ_YET, message=message)
     if late:
-        message = f"No device list of {tailnet} was read since {_spelled(last_verified)}."
+        message = f"No device list of {tailnet} was read since {spelled(last_verified)}."
         return Freshness(fresh=False, reason=Cause.UNREACHABLE, message=message)
     message = f"The device list of {tailnet} is verified."
     return Freshness(fresh=True, reason="Verified", message=message)
 
 
-def _spelled(time: datetime) -> str:
+def spelled(time: datetime) -> str:
+    """Return a time (UTC) as status spells it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -107,21 +107,27 @@ class Grant(Section):
 
 
 class RemovalSettings(Section):
-    """When endpoints may be removed; a resource's own `discovery.removal` wins. Not used yet."""
+    """When endpoints may be removed; a resource's own `discovery.removal` wins."""
 
     policy: RemovalPolicy = Field(
         RemovalPolicy.CONFIRM,
-        description="What happens to a removal over the budget. Not used yet.",
+        description="What a removal over the budget waits for. Confirm: `confirmations` lists. "
+        "Approve: `tailnet-discovery approve`. Unguarded: there is no budget.",
     )
     max_percent: SmallNumber = Field(
         30,
-        description="Budget of a resource, in percent of its endpoints (at least 3). Not used yet.",
+        description="Budget of a resource, in percent of its endpoints (at least 3).",
     )
     confirmations: SmallNumber = Field(
-        3, description="Lists a device must miss before a larger removal. Not used yet."
+        3, description="Lists a device must miss, one per interval, before a larger removal."
     )
     tailnet_max_percent: SmallNumber = Field(
-        50, description="A larger loss of a tailnet needs every device's own 404. Not used yet."
+        50,
+        description="A larger loss, in percent of a tailnet's tagged devices, needs every "
+        "missing device's own 404.",
+    )
+    tailnet_min_devices: SmallNumber = Field(
+        5, description="A loss of fewer devices is never a loss of the tailnet."
     )
 
 

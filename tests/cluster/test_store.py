@@ -8,8 +8,9 @@ import pytest
 from discovery.clients.inventory import InventoryFile
 from discovery.clients.kube.resources import ENDPOINT_SLICES, SERVICES, TAILSCALE_ENDPOINTS
 from discovery.plan.owner import FIELD_MANAGER, SLICE_MANAGED_BY
+from discovery.plan.passes import Pass
 from discovery.plan.policy import TailnetPolicy
-from discovery.planner import Pass, Planner, Sources, remember_nodes
+from discovery.planner import Planner, Sources, remember
 from discovery.reconciler import Reconciler
 from discovery.source import Source
 from discovery.stores import OutdatedError
@@ -44,7 +45,7 @@ class World:
         await store.load()
         source = Source(POLICY, InventoryFile(self.list), timedelta(minutes=1))
         sources = Sources([source])
-        await remember_nodes(store, sources)
+        await remember(store, sources)
         await source.poll(self.now)
         reconciler = Reconciler(store, Planner(sources, "default", Mode.ENFORCE))
         reconciler.define(store.keys())

@@ -6,6 +6,7 @@ import pytest
 
 from discovery.metrics import Metrics, Result
 from discovery.plan.gate import Exclusion
+from discovery.plan.losses import RemovalCause
 from discovery.plan.trust import Cause
 from discovery.v1alpha1 import Key
 
@@ -25,7 +26,9 @@ def busy(metrics: Metrics) -> Metrics:
     metrics.verified("company.ts.net", FETCHED, 7, {Exclusion.UNTAGGED: 2})
     metrics.fresh("company.ts.net", fresh=True)
     metrics.reconciled(Result.DONE, 0.02)
-    metrics.reported(Key("default", "api"), "True", 7)
+    metrics.reported(Key("default", "api"), "True", 7, 2)
+    metrics.removed(RemovalCause.ABSENT)
+    metrics.questioned("company.ts.net", "gone")
     metrics.wrote("EndpointSlice", "create")
     metrics.write_failed("EndpointSlice")
     metrics.requested("patch", "endpointslices", "200", 0.004)

@@ -43,6 +43,7 @@ def test_no_label_is_about_one_device_or_one_resource(busy: Metrics) -> None:
 
     assert used == {
         "action",
+        "answer",
         "cause",
         "code",
         "kind",

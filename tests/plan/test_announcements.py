@@ -125,7 +125,7 @@ def test_endpoints_that_came_and_went_are_one_announcement() -> None:
         change(Action.UPDATE, before=slice_of("a", "b"), after=slice_of("b", "c")),
         change(Action.CREATE, after=slice_of("d"), name="api-1"),
     ]
-    note = "Endpoints: 2 added (c, d), 1 removed (a)."
+    note = "Endpoints: 2 added (c, d), 1 removed: a."
     expected = Announcement(is_warning=False, reason="EndpointsChanged", action="Update", note=note)
     assert notes(changes) == [expected]
 

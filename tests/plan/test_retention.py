@@ -38,25 +38,21 @@ def unknown(node_id: str | None) -> UnknownDevice:
 def test_a_device_that_can_not_be_read_keeps_its_endpoint() -> None:
     current = slices(endpoint(1), endpoint(2))
 
-    assert held_nodes(current, [unknown("n1"), unknown("n9")], {"n2"}, set()) == {"n1"}
+    assert held_nodes(current, [unknown("n1"), unknown("n9")]) == {"n1"}
 
 
 def test_a_readable_list_holds_nothing() -> None:
-    assert held_nodes(slices(endpoint(1)), [], set(), set()) == set()
+    assert held_nodes(slices(endpoint(1)), []) == set()
 
 
-def test_an_unreadable_node_id_may_be_any_missing_or_excluded_device() -> None:
-    current = slices(endpoint(1), endpoint(2), endpoint(3))
-
-    held = held_nodes(current, [unknown(None)], listed={"n2", "n3"}, excluded={"n3"})
-
-    assert held == {"n1", "n3"}
+def test_an_unreadable_node_id_holds_nobody_by_name() -> None:
+    assert held_nodes(slices(endpoint(1)), [unknown(None)]) == set()
 
 
 def test_a_static_endpoint_is_the_users_and_never_held() -> None:
     current = slices(endpoint(1, Source.STATIC))
 
-    assert held_nodes(current, [unknown(None)], set(), set()) == set()
+    assert held_nodes(current, [unknown("n1")]) == set()
 
 
 def test_an_endpoint_comes_back_from_its_slices_whole() -> None:
@@ -96,11 +92,3 @@ def test_held_endpoints_come_by_name_whatever_the_order_of_slices() -> None:
 
     assert [e.name for e in held_endpoints(current, nodes, [])] == ["api-1", "api-2", "api-3"]
     assert held_endpoints(current, nodes, []) == held_endpoints(reversed(current), nodes, [])
-
-
-def test_an_entry_with_its_node_id_holds_no_other_device() -> None:
-    assert held_nodes(slices(endpoint(1), endpoint(2)), [unknown("n1")], set(), set()) == {"n1"}
-
-
-def test_a_device_that_was_read_and_is_not_selected_is_not_held() -> None:
-    assert held_nodes(slices(endpoint(1)), [unknown(None)], {"n1"}, set()) == set()

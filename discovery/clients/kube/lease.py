@@ -86,6 +86,10 @@ class Elector:
         """Tell whether this elector leads at this moment, whatever its other methods are doing."""
         return self._valid_from <= self.monotonic() < self._valid_until
 
+    def is_alone(self) -> bool:
+        """Tell whether a leader from which the lease was taken must have noticed by now."""
+        return not self.takeover or self.monotonic() - self.acquired_at > self.timing.duration
+
     async def acquire(self, within: float | None = None) -> bool:
         """Wait until the lease is held, and return True; after ``within`` seconds return False.
 

@@ -171,7 +171,7 @@ async def test_no_control_plane_at_all_is_one_line(
     assert (done.code, done.err.count("\n"), place.children()) == (5, 1, {})
 
 
-async def test_half_a_list_is_verified_while_there_is_no_removal_guard(
+async def test_half_a_list_takes_no_endpoint_away(
     place: Place, program: Program, state: SimulatorState
 ) -> None:
     state.devices.reverse()
@@ -179,8 +179,9 @@ async def test_half_a_list_is_verified_while_there_is_no_removal_guard(
     await program("sync", *place.standalone)
     state.faults.add("half")
     done = await program("sync", *place.standalone)
-    assert (done.code, place.endpoints("api")) == (0, [])
-    assert place.condition("api", "Ready")["reason"] == "NoEndpoints"
+    assert (done.code, place.endpoints("api")) == (0, ["api-1", "api-2", "api-3"])
+    assert place.condition("api", "SourceFresh")["reason"] == "ListIncomplete"
+    assert place.condition("api", "RemovalBlocked")["reason"] == "ListIncomplete"
 
 
 @pytest.mark.parametrize("what", ["addresses", "id"])
