@@ -61,7 +61,7 @@ STRANGE: Final[st.SearchStrategy[Any]] = (
     | st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -0.0, 0.5])
     | st.sampled_from(STRANGE_TEXTS)
     | st.text(max_size=12)
-    | st.builds(_nested, st.sampled_from([1, 3, 99, 101, 400]), st.sampled_from(["list", "map"]))
+    | st.builds(_nested, st.sampled_from([1, 3, 99, 101, 120]), st.sampled_from(["list", "map"]))
     | st.sampled_from(
         [[], {}, [None], [[]], {"": None}, {"a": {}}, [1, "1", 1.0, True], ["a"] * 50]
     )
@@ -80,7 +80,9 @@ def spoiled(draw: st.DrawFn, documents: list[Any]) -> Any:
         other, at = places[draw(st.integers(0, len(places) - 1))]
         match draw(st.sampled_from(["replace", "drop", "swap", "wrap", "shape"])):
             case "replace":
-                holder[step] = copy.deepcopy(draw(STRANGE))
+                texts = isinstance(holder[step], str) and draw(st.booleans())
+                kind = st.sampled_from(STRANGE_TEXTS) if texts else STRANGE
+                holder[step] = copy.deepcopy(draw(kind))
             case "drop":
                 del holder[step]
             case "swap":
