@@ -27,10 +27,11 @@ from discovery.simulator import Simulator, SimulatorState
 from discovery.stores.cluster import ClusterStore, Resource
 from discovery.v1alpha1 import Mode
 from tests.cli.commands.conftest import environment
+from tests.clients.conftest import server
 from tests.cluster.conftest import Cluster, cluster, log, programs, simulator, state
 from tests.cluster.test_rights import accounts
 
-__all__ = ["accounts", "cluster", "log", "programs", "simulator", "state"]
+__all__ = ["accounts", "cluster", "log", "programs", "server", "simulator", "state"]
 
 MINUTE = timedelta(minutes=1)
 CONFIG = """\
