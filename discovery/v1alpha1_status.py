@@ -103,7 +103,7 @@ class WaitingRemovals(Model):
     confirmed: Flag = Field(
         default=False, description="Whether the control plane, asked for each, denied it."
     )
-    nodes: tuple[Text, ...] = Field(max_length=10000, description="Their node IDs.")
+    nodes: tuple[Text, ...] = Field(max_length=1000, description="Their node IDs.")
 
 
 class RemovedEndpoints(Model):
@@ -111,7 +111,7 @@ class RemovedEndpoints(Model):
 
     at: Time = Field(description="When the list was fetched that let them go.")
     size: Count = Field(description="How many discovered endpoints there were.")
-    nodes: tuple[Text, ...] = Field(max_length=10000, description="Node IDs of their devices.")
+    nodes: tuple[Text, ...] = Field(max_length=1000, description="Node IDs of their devices.")
 
 
 class RemovalStatus(Model):
@@ -135,7 +135,7 @@ class RemovalStatus(Model):
         (), max_length=64, description="What is known of each, so that a restart continues."
     )
     removed: tuple[RemovedEndpoints, ...] = Field(
-        (), max_length=64, description="Recent removals, which the budget still counts."
+        (), max_length=128, description="Recent removals, which the budget still counts."
     )
     spent: Text = Field("", description="The approval that was used up.")
 

@@ -6,12 +6,21 @@ plane says is gone needs the device's own word, and, where it is much, the word 
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from discovery.plan.evidence import Evidence
 from discovery.plan.losses import GUARDED, Loss, RemovalCause
-from discovery.plan.memory import Waits, counted, known_nodes, plan_hash, recent, remembered
+from discovery.plan.memory import (
+    Waits,
+    counted,
+    in_parts,
+    known_nodes,
+    plan_hash,
+    recent,
+    remembered,
+)
 from discovery.plan.policy import RemovalRules
 from discovery.v1alpha1 import GROUP, RemovalPolicy
 from discovery.v1alpha1_status import RemovalStatus, RemovedEndpoints
@@ -110,7 +119,7 @@ def decide(
     released = tuple(one for one in doubtful if one not in held)
     kept = waits if not case.writes else waits.of({one.node_id for one in held})
     counts = () if question.is_approved or not case.writes else released
-    after = removed + _entry(counts, case.size, evidence)
+    after = removed + _entry(counts, case.size, fetched_at)
     spent = case.approval if not kept.waits and _uses_up(case, known, plan) else known.spent
     return Decision(
         released=tuple(sorted((*at_once, *released))),
@@ -143,12 +152,10 @@ def _approved(case: Case) -> str:
 
 
 def _entry(
-    released: Collection[Loss], size: int, evidence: Evidence
+    released: Collection[Loss], size: int, fetched_at: datetime
 ) -> tuple[RemovedEndpoints, ...]:
-    nodes = tuple(sorted(loss.node_id for loss in released))
-    if not nodes or evidence.fetched_at is None:
-        return ()
-    return (RemovedEndpoints(at=evidence.fetched_at, size=size, nodes=nodes),)
+    nodes = [loss.node_id for loss in released]
+    return tuple(RemovedEndpoints(at=fetched_at, size=size, nodes=some) for some in in_parts(nodes))
 
 
 def _confirmed(waits: Waits, evidence: Evidence, rules: RemovalRules) -> frozenset[str]:

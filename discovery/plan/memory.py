@@ -4,7 +4,7 @@ It is written before it counts, so that a restart, a new leader and a scheduled 
 it: none forgets a removal, none hastens it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,6 +16,9 @@ from discovery.v1alpha1_status import RemovalStatus, RemovedEndpoints, WaitingRe
 
 MAX_NAMES: Final = 256
 MAX_BATCHES: Final = 64
+MAX_NODES: Final = 1000
+"""Nodes of one batch: more of a kind are several."""
+MAX_REMOVED: Final = 128
 ONCE_WITHIN: Final = 0.8
 """The part of a poll interval within which lists count once; polls are jittered by a tenth."""
 
@@ -119,7 +122,7 @@ def remembered(
         names=tuple(names[:MAX_NAMES]),
         total=len(names),
         waiting=_batches(waits.waits),
-        removed=removed,
+        removed=removed[-MAX_REMOVED:],
         spent=spent,
     )
 
@@ -138,16 +141,24 @@ def _batches(waits: Iterable[Wait]) -> tuple[WaitingRemovals, ...]:
         (one, nodes), (other, more) = batches.pop(), batches.pop()
         least = (max(one[0], other[0]), one[1], min(one[2], other[2]), one[3] and other[3])
         batches.append((least, nodes + more))
-    return tuple(
+    found_batches = (
         WaitingRemovals(
             cause=cause.value,
             since=since,
             confirmations=confirmations,
             confirmed=confirmed,
-            nodes=tuple(sorted(nodes)),
+            nodes=some,
         )
         for (since, cause, confirmations, confirmed), nodes in batches
+        for some in in_parts(nodes)
     )
+    return tuple(found_batches)[:MAX_BATCHES]
+
+
+def in_parts(nodes: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Return the nodes, sorted, in parts that a list of status can hold."""
+    ordered = tuple(sorted(nodes))
+    return (ordered[at : at + MAX_NODES] for at in range(0, len(ordered), MAX_NODES))
 
 
 def recent(

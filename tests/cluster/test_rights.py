@@ -34,14 +34,13 @@ from discovery.clients.kube.watching import Watcher
 from discovery.controller import check_rights
 from discovery.stores import OutdatedError, StoreError, WriteError
 from discovery.stores.cluster import ClusterStore
-from tests.cluster.conftest import Cluster, Programs, condition
+from tests.cluster.conftest import Cluster, Objects, Programs, condition
 from tests.cluster.replica import Log, running
 from tests.cluster.test_store import APIS, World
 from tests.controlplane.access import ControlPlane
 
 LEASE = "tailnet-discovery"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{}"
-NO_DEVICE = [{"key": "env", "operator": "In", "values": ["nowhere"]}]
 
 
 @pytest.fixture
@@ -76,6 +75,16 @@ def accounts(control_plane: ControlPlane, namespace: str) -> Accounts:
     return Accounts(control_plane, namespace)
 
 
+def without_service_name(slices: Objects) -> bool:
+    """Tell whether the slices of a Service have been deleted for others, of none."""
+    labels = [one["metadata"]["labels"] for one in slices.values()]
+    return bool(labels) and not any("kubernetes.io/service-name" in each for each in labels)
+
+
+def uids(objects: Objects) -> set[str]:
+    return {one["metadata"]["uid"] for one in objects.values()}
+
+
 async def until_missing(client: KubeClient, namespace: str, *lacking: Permission) -> None:
     """Wait until the API server has seen the role, and grants all but these."""
     async with asyncio.timeout(10):
@@ -96,12 +105,11 @@ async def test_the_rights_of_the_table_are_enough(
         await cluster.until(EVENTS, lambda held: len(held) > 0)
         (held,) = await cluster.slices()
         await cluster.delete(ENDPOINT_SLICES, held["metadata"]["name"])
-        await cluster.until_endpoints()
-        await cluster.until_endpoints(*APIS)
+        uid = held["metadata"]["uid"]
+        await cluster.until(ENDPOINT_SLICES, lambda held: bool(held) and uid not in uids(held))
         await cluster.edit("api", service={"enabled": False})
         await cluster.until(SERVICES, lambda held: not held)
-        await cluster.edit("api", tagSelectors=NO_DEVICE)
-        await cluster.until(ENDPOINT_SLICES, lambda held: not held)
+        await cluster.until(ENDPOINT_SLICES, without_service_name)
     lease = await cluster.client.get(LEASES, cluster.namespace, LEASE)
     assert lease["spec"]["holderIdentity"] == ""
 
@@ -266,7 +274,7 @@ WITHOUT: dict[str, Callable[[Scene], Awaitable[None]]] = {
     "watch endpointslices": nothing_is_followed("endpointslices"),
     "create endpointslices": no_child(SLICE),
     "patch endpointslices": not_changed(SLICE, service={"name": "another"}),
-    "delete endpointslices": not_changed(SLICE, tagSelectors=NO_DEVICE),
+    "delete endpointslices": not_changed(SLICE, service={"enabled": False}),
     "get services": names_of_services_are_not_known,
     "list services": nothing_is_known,
     "watch services": nothing_is_followed("services"),
