@@ -113,3 +113,22 @@ async def children(cluster: Cluster) -> dict[str, str]:
     """The resourceVersion of every Service and slice of the namespace."""
     found = await cluster.versions()
     return {name: version for name, version in found.items() if "TailscaleEndpoints" not in name}
+
+
+def machine(number: int) -> dict[str, Any]:
+    """A device that the selectors of a resource without any of its own match."""
+    return {
+        "nodeId": f"n{number:02}CNTRL",
+        "id": f"{number}",
+        "name": f"m-{number:02}.company.ts.net",
+        "addresses": [f"100.84.30.{number}"],
+        "tags": ["tag:env-production", "tag:service-type-api"],
+        "authorized": True,
+    }
+
+
+@pytest.fixture
+def fleet(state: SimulatorState) -> list[str]:
+    """Twelve machines, m-01 to m-12, in place of all others; of these three may go at once."""
+    state.devices = [machine(number) for number in range(1, 13)]
+    return [f"m-{number:02}" for number in range(1, 13)]

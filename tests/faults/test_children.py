@@ -1,6 +1,5 @@
 """Services, slices and status: whole, in the form that readers rely on, and written once."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -142,6 +141,8 @@ async def test_eg_port_fields_present(schedule: Schedule, state: SimulatorState)
     assert len(slices) == 1 + 2 + 6 + 1 + 1
     assert len(services) == 3
     assert all(one["ports"] for one in slices)
+    told = {port["port"]: port["protocol"] for port in ports}
+    assert {number for number, protocol in told.items() if protocol == "UDP"} == {1003}
     for port in ports:
         assert (port["protocol"] in {"TCP", "UDP"}, type(port["port"])) == (True, int)
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", port["name"])
@@ -153,23 +154,24 @@ async def test_undesired_child_repaired(schedule: Schedule) -> None:
     await schedule.sync()
     before = await children(schedule.cluster)
     (held,), service = await schedule.cluster.slices(), await schedule.cluster.service("api")
-    await plant(schedule.cluster, held, "api-undesired", owned=True)
-    await plant(schedule.cluster, service, "undesired", owned=True)
-    await plant(schedule.cluster, held, "api-stranger", owned=False)
-    await plant(schedule.cluster, service, "stranger", owned=False)
+    await plant(schedule.cluster, held, "api-undesired", "labels", "ownerReferences")
+    await plant(schedule.cluster, service, "undesired", "labels", "ownerReferences")
+    await plant(schedule.cluster, held, "api-stranger")
+    await plant(schedule.cluster, service, "stranger")
+    held["metadata"]["ownerReferences"][0] |= {"name": "another", "uid": "1"}
+    await plant(schedule.cluster, held, "another", "labels", "ownerReferences")
     outcome = await schedule.sync()
     assert outcome.failures == []
     after = await children(schedule.cluster)
-    assert after.keys() - before.keys() == {"EndpointSlice/api-stranger", "Service/stranger"}
+    strangers = {"EndpointSlice/api-stranger", "EndpointSlice/another", "Service/stranger"}
+    assert after.keys() - before.keys() == strangers
     assert before.items() <= after.items()
     assert condition(await schedule.cluster.resource("api"), "Ready")["status"] == "True"
 
 
-async def plant(cluster: Cluster, like: dict[str, Any], name: str, *, owned: bool) -> None:
-    """Make an object that looks like one of ours; as a stranger's it has no owner and no label."""
-    body = json.loads(json.dumps(like))
-    kept = {"labels", "ownerReferences"} if owned else set()
-    body["metadata"] = {key: body["metadata"][key] for key in kept} | {"name": name}
+async def plant(cluster: Cluster, like: dict[str, Any], name: str, *marks: str) -> None:
+    """Make an object like another as somebody else, with these of the other's metadata."""
+    body = {**like, "metadata": {"name": name, **{key: like["metadata"][key] for key in marks}}}
     resource = SERVICES if body["kind"] == "Service" else ENDPOINT_SLICES
     path, made_by = resource.path(cluster.namespace), {"fieldManager": "somebody-else"}
     await cluster.client.request("POST", path, query=made_by, body=body)
