@@ -14,6 +14,7 @@ from discovery.plan.passes import Inputs, Pass, plan_pass, plan_removal
 from discovery.plan.removal import Seen
 from discovery.plan.slices import desired, digest
 from discovery.plan.trust import Cause, Freshness
+from discovery.recorder import Recorder
 from discovery.source import Source
 from discovery.stores import Children, Store, UnreadableResource
 from discovery.v1alpha1 import Key, Mode, TailscaleEndpoints
@@ -75,11 +76,17 @@ class Planner:
     """Plans passes for one instance. ``mode`` Observe never writes any child.
 
     ``leads`` tells whether no other replica can be writing any more. ``waiting`` has the resources
-    in which a removal waits, each with its tailnet.
+    in which a removal waits, each with its tailnet. ``recorder`` is told of lists, answers and
+    passes.
     """
 
-    def __init__(self, sources: Sources, instance: str, mode: Mode) -> None:
+    def __init__(
+        self, sources: Sources, instance: str, mode: Mode, recorder: Recorder | None = None
+    ) -> None:
         self.sources = sources
+        self.recorder = recorder or Recorder()
+        for source in sources:
+            source.recorder = self.recorder
         self.leads: Callable[[], bool] = lambda: True
         self.waiting: dict[Key, Source] = {}
         self._instance = instance
@@ -106,14 +113,20 @@ class Planner:
             )
 
     async def decide(self, resource: TailscaleEndpoints, children: Children, now: datetime) -> Pass:
-        """Plan a pass, and ask for the devices without whose own word nothing may go."""
-        made = self.plan(resource, children, now)
+        """Plan a pass, and ask for the devices without whose own word nothing may go.
+
+        What it comes to is recorded before anything is written.
+        """
+        inputs = self.inputs(resource, children, now)
         source = self.sources.of(resource.spec.tailnet)
-        if source is None:
-            return made
+        if source is None or inputs is None:
+            return self.plan(resource, children, now)
+        snapshot, made = source.snapshot, plan_pass(inputs)
         questions = made.decision.questions
         if questions and await source.ask(questions):
-            made = self.plan(resource, children, now)
+            inputs = self.inputs(resource, children, now) or inputs
+            snapshot, made = source.snapshot, plan_pass(inputs)
+        self.recorder.decided(inputs, snapshot, made)
         if held := made.decision.held:
             source.want({loss.node_id for loss in held})
         return made
@@ -133,6 +146,8 @@ class Planner:
         source = self.sources.of(resource.spec.tailnet)
         if source is None:
             return None
+        # An edit may be read before it is announced: it is judged by what it says itself.
+        source.selection.define({resource.key: resource.spec})
         seen = Seen(
             resource=resource,
             slices=children.slices,
@@ -174,6 +189,13 @@ class Planner:
     def plan_removal(self, key: Key, children: Children, uid: str = "") -> tuple[Change, ...]:
         """Return the end of what a resource that is gone has left; what is not ours stays."""
         return plan_removal(key, children.services, children.slices, self._instance, uid)
+
+    def end(self, key: Key, children: Children, now: datetime, uid: str) -> tuple[Change, ...]:
+        """Return the same to be carried out, and record it."""
+        changes = self.plan_removal(key, children, uid)
+        have = (children.services, children.slices)
+        self.recorder.ended(key, now, have, (self._instance, uid), changes)
+        return changes
 
     def fingerprint(self, resource: TailscaleEndpoints, now: datetime) -> str | None:
         """Return a text that is equal while a resource wants the same, without a look at children.

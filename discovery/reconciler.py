@@ -55,7 +55,7 @@ class Reconciler:
             return None
         if resource is None or resource.metadata.deletion_timestamp is not None:
             self.forget(key)
-            await self._end(key, resource)
+            await self._end(key, resource, now)
             return None
         fingerprint = self._planner.fingerprint(resource, now)
         if fingerprint is not None and self._settled.get(key) == fingerprint:
@@ -68,6 +68,7 @@ class Reconciler:
                 await self._write(made)
             except WriteError as error:
                 failure = error
+                self._planner.recorder.failed(key, now, str(error))
                 made = replace(made, observed=_not_carried_out(made, error))
         await self._report(made, now)
         if failure is not None:
@@ -113,11 +114,13 @@ class Reconciler:
             for said in announcements(resource.status, status, ()):
                 self._store.announce(resource.key, said)
 
-    async def _end(self, key: Key, resource: TailscaleEndpoints | None) -> None:
+    async def _end(self, key: Key, resource: TailscaleEndpoints | None, now: datetime) -> None:
         """Take away what a resource has that is gone or is going."""
+        if resource is None:
+            self._planner.define({key: None})  # a pass that was under way may have taken it in
         children = await self._store.children(key)
         uid = resource.metadata.uid if resource else ""
-        await self._store.apply(key, [self._planner.plan_removal(key, children, uid)])
+        await self._store.apply(key, [self._planner.end(key, children, now, uid)])
         left = {(e.name, e.node_id) for held in children.slices for e in held.endpoints}
         detail = "the resource is gone" if resource is None else "the resource is being deleted"
         for name, node in sorted(left):

@@ -19,6 +19,7 @@ from discovery.plan.policy import TailnetPolicy
 from discovery.plan.selection import Selection
 from discovery.plan.trust import Cause, Doubt, Freshness, Outage, common_domain, doubt, freshness
 from discovery.questions import Ask, Questions
+from discovery.recorder import Recorder
 from discovery.tailnet import DeviceList, Snapshot
 from discovery.v1alpha1 import Key
 
@@ -48,7 +49,7 @@ class Source:
     ``listed`` is the last answer in the contract's shape, verified or not; only the snapshot may
     be acted on. ``error`` is the exception of the last poll, None where it brought a list.
     ``questions`` are for single devices; None where the control plane can not be asked (no
-    ``ask``).
+    ``ask``). ``recorder`` is told of what verified lists and single devices said.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Source:
         self.error: APIError | None = None
         self.interval = interval
         self.listed: DeviceList | None = None
+        self.recorder = Recorder()
         self._reader = reader
         limit = min(interval / 4, LONGEST_QUESTIONS)
         self.questions = None if ask is None else Questions(ask, limit)
@@ -170,6 +172,7 @@ class Source:
         )
         if previous is None or listed.unknown != previous.unknown:
             self._log_unknown(listed)
+        self.recorder.listed(self.snapshot)
         touched = self.selection.refresh(listed.devices, now)
         if self.questions is not None:
             await self.questions.new_poll(self.selection.devices, self._missing)
@@ -192,6 +195,8 @@ class Source:
     def _judge(self) -> None:
         """Believe the list, or not, by what the devices that it lacks answered themselves."""
         denied = sorted(self.questions.denied) if self.questions else []
+        if self.questions is not None and self.snapshot is not None:
+            self.recorder.answered(self.snapshot, self.questions.answers)
         if denied and self.snapshot is not None:
             text = f"the device list lacks devices that are there, {denied[0]} for one"
             if not self._is_disproved:
