@@ -44,6 +44,7 @@ COMMANDS: Final = dict(
         _command("plan", "Show what a pass would do."),
         _command("devices", "List the tailnet's devices, their tags and what excludes them."),
         _command("explain", "Say why a device is, or is not, an endpoint."),
+        _command("approve", "Let a removal go that waits."),
         _command("validate", "Check manifests and name every error."),
         _command("doctor", "Say what hinders this place from doing its work."),
         _command("simulate", "Serve the Tailscale API on loopback, for tests and try-outs."),

@@ -15,8 +15,10 @@ from uuid import UUID, uuid5
 from discovery.manifests import Manifest, Problem, load
 from discovery.plan.announcements import Announcement
 from discovery.plan.changes import Change
+from discovery.plan.guard import APPROVAL_ANNOTATION
 from discovery.plan.slices import EndpointSlice
 from discovery.stores import Children, StoreError
+from discovery.stores.approval import annotated, with_approval
 from discovery.stores.files import remove_unfinished, replace_all
 from discovery.stores.state import content_of, dump, read, unusable
 from discovery.v1alpha1 import Key, TailscaleEndpoints
@@ -109,6 +111,16 @@ class DirectoryStore:
             raise self.unreadable[key]
         return self._resources.get(key)
 
+    def last(self, key: Key) -> TailscaleEndpoints | None:
+        """Return the resource as ``status.yaml`` has it, None where there is none."""
+        path = None if self._out is None else self._path(self._out, key, STATUS_FILE)
+        if path is None or not (documents := read(path)):
+            return None
+        try:
+            return TailscaleEndpoints.model_validate(documents[0])
+        except ValueError as error:
+            raise unusable(path, "not what was written there") from error
+
     async def children(self, key: Key) -> Children:
         """Read what is in ``out`` for the resource."""
         if self._out is None:
@@ -150,10 +162,17 @@ class DirectoryStore:
             self._stage(path, [objects[name] for name in sorted(objects)])
 
     async def report(self, key: Key, status: TailscaleEndpointsStatus) -> None:
-        """Stage ``status.yaml``: the manifest as written, with uid, generation and status."""
-        resource, raw = self._resources[key], self._manifests[key].raw
+        """Stage ``status.yaml``: the manifest as written, with uid, generation and status.
+
+        The one annotation that tells an approval is there only where :meth:`approve` gave it: one
+        that is taken out of the manifest is withdrawn.
+        """
+        resource, manifest = self._resources[key], self._manifests[key]
+        raw, given = manifest.raw, None
+        if APPROVAL_ANNOTATION not in manifest.resource.metadata.annotations:
+            given = resource.metadata.annotations.get(APPROVAL_ANNOTATION)
         metadata = {
-            **raw["metadata"],
+            **annotated(raw["metadata"], given),
             "namespace": key.namespace,
             "uid": resource.metadata.uid,
             "generation": resource.metadata.generation,
@@ -165,6 +184,18 @@ class DirectoryStore:
         }
         self._stage(self._path(self._required_out(), key, STATUS_FILE), [document])
         self._reported[key] = resource.model_copy(update={"status": status})
+
+    async def approve(self, key: Key, approval: str) -> None:
+        """Write an approval into ``status.yaml``, where the next process finds it. Needs the lock.
+
+        Raises StoreError where nothing is known of the resource any more.
+        """
+        path = self._path(self._required_out(), key, STATUS_FILE)
+        if not (documents := read(path)):
+            raise StoreError(f"nothing is known of {key} any more ({path}). Look again")
+        metadata = annotated(documents[0]["metadata"], approval)
+        self._stage(path, [{**documents[0], "metadata": metadata}])
+        await self.flush()
 
     async def remove(self, key: Key) -> None:
         """Stage the removal of the status of a resource that has no manifest any more."""
@@ -228,14 +259,10 @@ class DirectoryStore:
         """
         resource, key = manifest.resource, manifest.resource.key
         generation, status = 1, None
-        path = None if self._out is None else self._path(self._out, key, STATUS_FILE)
-        if path is not None and (documents := read(path)):
-            try:
-                last = TailscaleEndpoints.model_validate(documents[0])
-            except ValueError as error:
-                raise unusable(path, "not what was written there") from error
+        if (last := self.last(key)) is not None:
             generation = last.metadata.generation + (last.spec != resource.spec)
             status = last.status
+            resource = with_approval(resource, last.metadata)
         uid = str(uuid5(_UIDS, f"{key}"))
         metadata = resource.metadata.model_copy(update={"uid": uid, "generation": generation})
         return resource.model_copy(update={"metadata": metadata, "status": status})

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.errors import NotServedError
+from discovery.stores.approval import with_approval
 from discovery.stores.cluster import ClusterStore, Resource
 from discovery.stores.directory import DirectoryStore
 from discovery.v1alpha1 import Key, TailscaleEndpoints
@@ -28,11 +29,12 @@ class ManifestsOverCluster(ClusterStore):
         return self._manifests.keys()
 
     def get(self, key: Key) -> Resource | None:
-        """Return a manifest's resource with the uid and the status that it has in the cluster."""
+        """Return a manifest's resource with uid, status and approval as in the cluster."""
         resource = self._manifests.get(key)
         there = super().get(key)
         if not isinstance(resource, TailscaleEndpoints) or there is None:
             return resource
         update = {"uid": there.metadata.uid, "generation": there.metadata.generation}
         metadata = resource.metadata.model_copy(update=update)
-        return resource.model_copy(update={"metadata": metadata, "status": there.status})
+        known = resource.model_copy(update={"metadata": metadata, "status": there.status})
+        return with_approval(known, there.metadata)
