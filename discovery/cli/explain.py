@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,11 +15,14 @@ from discovery.cli.output import Table, show, write
 from discovery.cli.where import Where
 
 if TYPE_CHECKING:
+    from discovery.plan.endpoints import Endpoint
     from discovery.plan.passes import Pass
     from discovery.source import Source
     from discovery.stores import Store
     from discovery.tailnet import Device
     from discovery.v1alpha1 import Key, TailscaleEndpoints
+
+_UNREADABLE: Final = "its entry in the device list can not be read"
 
 
 @click.command(
@@ -44,7 +47,8 @@ def explain(  # noqa: PLR0913, PLR0917 - one per option
     """Say why a device is, or is not, an endpoint.
 
     With DEVICE (its name, full name, node ID or an address): every requirement and the tag that
-    decided it, the gate, and the port rule. Without: one line for each device of the tailnet.
+    decided it, the gate, the port rule, and what its removal waits for, also where the device is in
+    no list any more. Without: one line for each device of the tailnet.
 
     The resource is the cluster's, or with -f a manifest's.
     """
@@ -80,6 +84,7 @@ async def _explain(frame: Frame, asked: _Asked) -> str | Table:
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.cli.view import open_view  # noqa: PLC0415
     from discovery.planner import Planner  # noqa: PLC0415
+    from discovery.tailnet import Device  # noqa: PLC0415
 
     settings = frame.settings()
     configure("error", settings.logging.format)
@@ -99,9 +104,13 @@ async def _explain(frame: Frame, asked: _Asked) -> str | Table:
             raise CommandError(what, str(key), advice, exit_code=code)
         made = await planner.decide(resource, await store.children(key), datetime.now(UTC))
         if asked.device is not None:
-            lines = _one(made, source, _find(asked.device, source))
+            found = _find(asked.device, made, source)
+            lines = (
+                _one(made, source, found) if isinstance(found, Device) else _one_kept(made, found)
+            )
             return "".join(f"{line}\n" for line in lines)
         rows = [_row(made, source, d) for d in sorted(source.snapshot.devices, key=_by_name)]
+        rows += [(e.name, e.node_id, e.name, _why_kept(made, e)) for e in _kept(made, source)]
         return Table(("DEVICE", "NODE ID", "ENDPOINT", "WHY"), rows)
 
 
@@ -125,19 +134,33 @@ def _resource(asked: _Asked, store: "Store") -> tuple["Key", "TailscaleEndpoints
     return keys[0], resource
 
 
-def _find(wanted: str, source: "Source") -> "Device":
-    listed = source.snapshot.devices if source.snapshot else ()
+def _find(wanted: str, made: "Pass", source: "Source") -> "Device | Endpoint":
+    """Return what is listed under that name, or kept although no list has it any more."""
     text = wanted.lower()
-    found = [d for d in listed if text in {d.label, d.name, d.node_id.lower(), *d.addresses}]
+    listed = source.snapshot.devices if source.snapshot else ()
+    found: list[Device | Endpoint] = [
+        d for d in listed if text in {d.label, d.name, d.node_id.lower(), *d.addresses}
+    ]
+    found += [
+        e
+        for e in _kept(made, source)
+        if text in {e.name, e.node_id.lower(), *map(str, e.addresses)}
+    ]
     if len(found) == 1:
         return found[0]
     if found:
-        ids = ", ".join(device.node_id for device in found)
+        ids = ", ".join(one.node_id for one in found)
         raise CommandError(
             f"several devices are {wanted}", source.policy.tailnet, f"Name one: {ids}"
         )
     advice = "Absent from the list: `devices` shows every device there is."
     raise CommandError(f"there is no device {wanted}", source.policy.tailnet, advice)
+
+
+def _kept(made: "Pass", source: "Source") -> list["Endpoint"]:
+    """Return the endpoints that stay although the list has no such device."""
+    listed = source.selection.devices
+    return [e for e in made.resolution.endpoints if e.held and e.node_id not in listed]
 
 
 def _by_name(device: "Device") -> tuple[str, str]:
@@ -149,6 +172,8 @@ def _row(made: "Pass", source: "Source", device: "Device") -> tuple[str, str, st
     name = endpoint.name if endpoint else "-"
     is_static = endpoint is not None and endpoint.source == "Static"
     why = "static: in spec.endpoints" if is_static else _short(made, source, device)
+    held = [hold for loss, hold in made.decision.held.items() if loss.node_id == device.node_id]
+    why = f"held, {held[0]}: {why}" if held else why
     return device.label or device.node_id, device.node_id, name, why
 
 
@@ -180,7 +205,49 @@ def _one(made: "Pass", source: "Source", device: "Device") -> Iterator[str]:
         if refused.node_id == device.node_id:
             detail = f" ({refused.detail})" if refused.detail else ""
             yield f"refused: {refused.exclusion}: {EXPLANATIONS[refused.exclusion]}{detail}"
-    endpoints = [e for e in made.resolution.endpoints if e.node_id == device.node_id]
+    yield from _held(made, device.node_id)
+    yield from _endpoints(made, device.node_id)
+
+
+def _one_kept(made: "Pass", endpoint: "Endpoint") -> Iterator[str]:
+    yield f"{endpoint.name} ({endpoint.node_id}) for {made.resource.key}"
+    waits = list(_held(made, endpoint.node_id))
+    yield from waits or [f"kept: {_UNREADABLE}"]
+    yield from _endpoints(made, endpoint.node_id)
+
+
+def _why_kept(made: "Pass", endpoint: "Endpoint") -> str:
+    from discovery.plan.losses import MEANINGS  # noqa: PLC0415 - not for help
+
+    for loss, hold in made.decision.held.items():
+        if loss.node_id == endpoint.node_id:
+            return f"held, {hold}: {MEANINGS[loss.cause]}"
+    return f"kept: {_UNREADABLE}"
+
+
+def _held(made: "Pass", node: str) -> Iterator[str]:
+    """Say what the removal of a device's endpoint waits for, if it does."""
+    from discovery.plan.losses import MEANINGS  # noqa: PLC0415 - not for help
+    from discovery.plan.trust import spelled  # noqa: PLC0415
+
+    memory = made.decision.memory
+    batches = [batch for batch in (memory.waiting if memory else ()) if node in batch.nodes]
+    for loss, hold in made.decision.held.items():
+        if loss.node_id != node:
+            continue
+        yield f"held: {hold}: {MEANINGS[loss.cause]} ({loss.detail})"
+        for batch in batches:
+            asked = "confirmed it" if batch.confirmed else "has not confirmed it"
+            yield (
+                f"  since {spelled(batch.since)}, lists that say so: {batch.confirmations}; "
+                f"the control plane, asked for it, {asked}"
+            )
+        yield f"  {made.observed.blocked}"
+
+
+def _endpoints(made: "Pass", node: str) -> Iterator[str]:
+    """Show the endpoints of a device with their ports, and the port tags that were ignored."""
+    endpoints = [e for e in made.resolution.endpoints if e.node_id == node]
     for endpoint in endpoints:
         for port in endpoint.ports:
             yield (

@@ -146,3 +146,92 @@ async def test_a_tailnet_that_is_not_configured_is_named(place: Place, program: 
     done = await program("explain", "api", *place.planned)
     assert (done.code, done.err.count("\n")) == (3, 1)
     assert "tailnet nowhere.ts.net is not configured (default/api)" in done.err
+
+
+def take(state: SimulatorState, *names: str) -> None:
+    """Take machines out of the tailnet."""
+    gone = {f"{name}.company.ts.net" for name in names}
+    state.devices = [device for device in state.devices if device["name"] not in gone]
+
+
+APPROVE = {"ports": [{"name": "http", "port": 8080}], "removal": {"policy": "Approve"}}
+
+
+@pytest.mark.parametrize("name", ["api-2", "nc02c2de838f11cntrl", "100.84.12.2"])
+async def test_an_endpoint_whose_device_is_in_no_list_shows_what_its_removal_waits_for(
+    place: Place, program: Program, state: SimulatorState, name: str
+) -> None:
+    place.write("api", discovery=APPROVE)
+    await program("sync", *place.standalone)
+    take(state, "api-1", "api-2", "api-3")
+    await program("sync", *place.standalone)
+    (document,) = place.read("api", "status.yaml")
+    removal = document["status"]["removal"]
+    done = await program("explain", "api", name, *place.planned)
+    assert (done.code, done.err) == (0, "")
+    head, held, since, message, last = done.out.splitlines()
+    assert head == "api-2 (nC02c2dE838f11CNTRL) for default/api"
+    assert held == "held: ApprovalNeeded: missing from the device list (not in the device list)"
+    assert since.startswith(f"  since {removal['since']}, lists that say so: 1")
+    assert since.endswith("; the control plane, asked for it, confirmed it")
+    assert message.startswith("  3 of 3 discovered endpoints wait for removal since ")
+    assert message.endswith(f"approve default/api (plan {removal['plan']}).")
+    assert last == "endpoint: api-2 (TagSelector), port http = 8080/TCP http"
+
+
+async def test_a_listed_device_whose_endpoint_is_held_shows_what_its_removal_waits_for(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api", discovery=APPROVE)
+    await program("sync", *place.standalone)
+    for device in state.devices:
+        if device["name"].startswith("api-"):
+            device["tags"] = ["tag:service-type-api"]
+    await program("sync", *place.standalone)
+    lines = (await program("explain", "api", "api-2", *place.planned)).out.splitlines()
+    assert "selector: does not match" in lines
+    said = "held: ApprovalNeeded: no longer selected by their tags (tags tag:service-type-api)"
+    assert said in lines
+    assert lines[-1] == "endpoint: api-2 (TagSelector), port http = 8080/TCP http"
+
+
+async def test_without_a_device_what_is_held_has_a_line_too(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api", discovery=APPROVE)
+    await program("sync", *place.standalone)
+    take(state, "api-1", "api-2")
+    next(d for d in state.devices if d["name"].startswith("api-3."))["tags"] = ["tag:gpu"]
+    await program("sync", *place.standalone)
+    done = await program("explain", "api", *place.planned)
+    rows = {line.split()[1]: line.split(maxsplit=3)[2:] for line in done.out.splitlines()[1:]}
+    gone = "held, ApprovalNeeded: missing from the device list"
+    assert rows["nB01c2dE919f11CNTRL"] == ["api-1", gone]
+    name, why = rows["nD03c2dE757f11CNTRL"]
+    assert (name, why.startswith("held, ApprovalNeeded: not ")) == ("api-3", True)
+
+
+async def test_a_device_whose_entry_can_not_be_read_says_so(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    await program("sync", *place.standalone)
+    next(d for d in state.devices if d["name"].startswith("api-2."))["addresses"] = "none"
+    done = await program("explain", "api", "api-2", *place.planned)
+    assert done.out.splitlines()[1] == "kept: its entry in the device list can not be read"
+    assert done.out.splitlines()[-1] == "endpoint: api-2 (TagSelector), port http = 8080/TCP http"
+
+
+async def test_a_name_that_was_given_to_another_machine_is_ambiguous(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api", discovery=APPROVE)
+    await program("sync", *place.standalone)
+    take(state, "api-1", "api-3")
+    new = next(d for d in state.devices if d["name"].startswith("api-2."))
+    new.update(nodeId="nNEWc2dE838f11CNTRL", id="99", addresses=["100.84.12.99"])
+    new["tags"] = ["tag:gpu"]
+    await program("sync", *place.standalone)
+    done = await program("explain", "api", "api-2", *place.planned)
+    assert (done.code, done.out) == (3, "")
+    assert "Name one: nNEWc2dE838f11CNTRL, nC02c2dE838f11CNTRL" in done.err
