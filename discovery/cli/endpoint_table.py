@@ -1,9 +1,10 @@
 """Endpoints as a table: what a person looks at first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from discovery.cli.output import Table
 from discovery.plan.endpoints import Endpoint, Source
+from discovery.plan.losses import MEANINGS
 from discovery.plan.passes import Pass
 from tagselectors import SelectorTerms, TagGrammar
 
@@ -16,15 +17,17 @@ def endpoint_table(passes: Iterable[tuple[Pass, TagGrammar]]) -> Table:
     for made, grammar in passes:
         key = str(made.resource.key)
         terms = made.resource.spec.selector
-        found = [row for e in made.resolution.endpoints for row in _rows(key, e, terms, grammar)]
+        waiting = {loss.node_id: MEANINGS[loss.cause] for loss in made.decision.held}
+        found = [
+            row
+            for endpoint in made.resolution.endpoints
+            for row in _rows(key, endpoint, _why(endpoint, terms, grammar, waiting))
+        ]
         rows += found or [(key, "-", "-", "-", "-", _why_none(made))]
     return Table(HEADERS, rows)
 
 
-def _rows(
-    key: str, endpoint: Endpoint, terms: SelectorTerms, grammar: TagGrammar
-) -> Iterable[tuple[str, ...]]:
-    why = _why(endpoint, terms, grammar)
+def _rows(key: str, endpoint: Endpoint, why: str) -> Iterable[tuple[str, ...]]:
     tags = ", ".join(tag.removeprefix("tag:") for tag in endpoint.tags) or "-"
     for address in endpoint.addresses:
         for port in endpoint.ports:
@@ -32,7 +35,11 @@ def _rows(
             yield key, endpoint.name, str(address), number, tags, why
 
 
-def _why(endpoint: Endpoint, terms: SelectorTerms, grammar: TagGrammar) -> str:
+def _why(
+    endpoint: Endpoint, terms: SelectorTerms, grammar: TagGrammar, waiting: Mapping[str, str]
+) -> str:
+    if endpoint.node_id in waiting:
+        return f"waits for removal: {waiting[endpoint.node_id]}"
     if endpoint.held:
         return "kept: its device could not be read from the list"
     if endpoint.source is Source.STATIC:

@@ -16,6 +16,7 @@ from discovery.cli.where import Where
 if TYPE_CHECKING:
     from discovery.cli.passes import Outcome
     from discovery.plan.changes import Change
+    from discovery.plan.passes import Pass
 
 _ACTIONS = ("create", "update", "delete")
 
@@ -72,11 +73,16 @@ def plan(  # noqa: PLR0913 - one per option
 def show_plan(outcome: "Outcome", form: str) -> None:
     """Write a plan to stdout in the form asked for."""
     changes = _changes(outcome)
-    emit(form, _table(changes), _document(changes, outcome.unchanged))
+    blocked = [made for made in outcome.passes if made.decision.held]
+    emit(form, _table(changes), _document(changes, blocked, outcome.unchanged))
     if form in {"table", "markdown"}:
         counts = _counts(changes)
         listed = ", ".join(f"{counts[action]} to {action}" for action in _ACTIONS)
-        click.echo(f"\nPlan: {listed}, {outcome.unchanged} unchanged.")
+        held = sum(len(made.decision.held) for made in blocked)
+        waits = f" {held} removals wait." if held else ""
+        click.echo(f"\nPlan: {listed}, {outcome.unchanged} unchanged.{waits}")
+        for made in blocked:
+            click.echo(f"\n{made.resource.key}: {made.observed.blocked}")
 
 
 async def _plan(
@@ -119,7 +125,10 @@ def _counts(changes: Sequence["Change"]) -> dict[str, int]:
     return {action: sum(change.action == action for change in changes) for action in _ACTIONS}
 
 
-def _document(changes: Sequence["Change"], unchanged: int) -> dict[str, Any]:
+def _document(
+    changes: Sequence["Change"], blocked: Sequence["Pass"], unchanged: int
+) -> dict[str, Any]:
+    held = sum(len(made.decision.held) for made in blocked)
     return {
         "changes": [
             {
@@ -133,6 +142,22 @@ def _document(changes: Sequence["Change"], unchanged: int) -> dict[str, Any]:
             }
             for change in changes
         ],
-        "blocked": [],
-        "summary": {**_counts(changes), "unchanged": unchanged, "blocked": 0},
+        "blocked": [_held(made) for made in blocked],
+        "summary": {**_counts(changes), "unchanged": unchanged, "blocked": held},
+    }
+
+
+def _held(made: "Pass") -> dict[str, Any]:
+    """Return what the guard holds of a resource, and why."""
+    decision = made.decision
+    return {
+        "namespace": made.resource.key.namespace,
+        "name": made.resource.key.name,
+        "plan": decision.memory.plan if decision.memory else "",
+        "reason": str(decision.hold),
+        "message": made.observed.blocked,
+        "remove": [
+            {"name": loss.name, "nodeId": loss.node_id, "cause": str(loss.cause), "waitsFor": hold}
+            for loss, hold in sorted(decision.held.items())
+        ],
     }

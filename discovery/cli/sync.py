@@ -69,6 +69,7 @@ async def _sync_in_cluster(frame: Frame, where: Where, inventories: Sequence[Pat
 async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> ExitCode:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
     from discovery.cli.passes import sync_all  # noqa: PLC0415
+    from discovery.cli.recording import open_recorder  # noqa: PLC0415
     from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.planner import Planner  # noqa: PLC0415
@@ -82,7 +83,9 @@ async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[
             click.echo(f"skipped: another process writes to {out}", err=True)
             return ExitCode.DONE
         with lock:
-            planner = Planner(sources, settings.instance, settings.mode)
+            planner = Planner(
+                sources, settings.instance, settings.mode, open_recorder(settings, out)
+            )
             outcome = await sync_all(store, planner, datetime.now(UTC))
         _show(outcome, sources, str(out))
     return outcome.exit_code()
@@ -109,6 +112,9 @@ def _show(outcome: "Outcome", sources: "Sources", place: str) -> None:
         f"{_counted(written, 'change')} of Services and EndpointSlices in {place}",
         err=True,
     )
+    for made in outcome.passes:
+        if made.decision.held:
+            click.echo(f"{made.resource.key}: {made.observed.blocked}", err=True)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -65,8 +65,11 @@ def _why(hold: Hold, decision: Decision, evidence: Evidence, rules: RemovalRules
     )
     lists = f"{rules.confirmations} device lists must lack them"
     earliest = _earliest(decision, evidence, rules)
-    asked = "The control plane, asked for each of them, has not confirmed it yet."
-    alone = f"Their source can not be asked for one device: {lists}, {earliest}."
+    unconfirmed = "The control plane, asked for each of them, has not confirmed it yet."
+    if not evidence.complete:
+        unconfirmed = "The device list holds an entry of unreadable identity: it removes nothing."
+    elif not evidence.askable:
+        unconfirmed = f"Their source can not be asked for one device: {lists}, {earliest}."
     return {
         Hold.NEW_LEADER: "The replica that led before may still be writing: it is waited for.",
         Hold.LIST_INCOMPLETE: "The device list lacks devices that are there: it removes nothing.",
@@ -78,7 +81,7 @@ def _why(hold: Hold, decision: Decision, evidence: Evidence, rules: RemovalRules
         Hold.CONFIG_CHANGED: f"{budget}, and a changed configuration waits for approval.",
         Hold.APPROVAL_NEEDED: f"{budget}, and the policy is Approve.",
         Hold.OVER_BUDGET: f"{budget}: {lists}, {earliest}.",
-        Hold.UNCONFIRMED: asked if evidence.askable else alone,
+        Hold.UNCONFIRMED: unconfirmed,
     }[hold]
 
 

@@ -170,8 +170,11 @@ def _confirmed(waits: Waits, evidence: Evidence, rules: RemovalRules) -> frozens
 def _questions(
     doubtful: Collection[Loss], confirmed: Collection[str], evidence: Evidence
 ) -> tuple[str, ...]:
-    """Return whose own answer is wanted, in order: one's own losses, then the tailnet's."""
-    if not (evidence.askable and doubtful):
+    """Return whose own answer is wanted, in order: one's own losses, then the tailnet's.
+
+    A device that is missing from a list with an unreadable identity may be just that entry.
+    """
+    if not (evidence.askable and evidence.complete and doubtful):
         return ()
     own = [one.node_id for one in doubtful if one.cause in GUARDED]
     wanted = [node for node in own if node not in confirmed]

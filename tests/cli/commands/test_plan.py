@@ -179,3 +179,49 @@ async def test_a_plan_of_a_part_is_shown_and_told_apart(place: Place, program: P
     done = await program("plan", *place.planned, "-o", "json", "--exit-code")
     assert (done.code, len(json.loads(done.out)["changes"])) == (6, 2)
     assert "tailnet nowhere.ts.net is not configured (default/web)" in done.err
+
+
+async def test_what_waits_is_shown_with_its_plan_and_its_reasons(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    await program("sync", *place.standalone)
+    state.devices = [d for d in state.devices if not d["name"].startswith("api-")]
+    document = await planned(place, program)
+    assert document["changes"] == []
+    assert (document["summary"]["unchanged"], document["summary"]["blocked"]) == (2, 3)
+    (held,) = document["blocked"]
+    assert (held["namespace"], held["name"], held["reason"]) == ("default", "api", "OverBudget")
+    assert [(one["name"], one["cause"], one["waitsFor"]) for one in held["remove"]] == [
+        (f"api-{number}", "Absent", "OverBudget") for number in (1, 2, 3)
+    ]
+    done = await program("plan", *place.planned)
+    assert "Plan: 0 to create, 0 to update, 0 to delete, 2 unchanged. 3 removals wait." in done.out
+    assert f"tailnet-discovery approve default/api (plan {held['plan']})." in done.out
+
+
+async def test_a_plan_asks_as_a_pass_does_and_remembers_nothing(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    await program("sync", *place.standalone)
+    before = place.files()
+    state.devices = [d for d in state.devices if not d["name"].startswith("api-1.")]
+    document = await planned(place, program)
+    (change,) = document["changes"]
+    assert change["reason"] == "Endpoints: 1 gone: api-1 (missing from the device list)."
+    assert place.files() == before
+
+
+async def test_a_scheduled_run_says_what_waits_and_ends_well(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    await program("sync", *place.standalone)
+    state.devices = [d for d in state.devices if not d["name"].startswith("api-")]
+    done = await program("sync", *place.standalone)
+    assert done.code == 0
+    assert done.err.splitlines()[-1].startswith(
+        "default/api: 3 of 3 discovered endpoints wait for removal since "
+    )
+    assert "waits for removal: missing from the device list" in done.out
