@@ -18,6 +18,8 @@ from tests.controlplane.run import (
     this_run,
 )
 from tests.controlplane.server import OwnControlPlane
+from tests.security.objects import note_objects
+from tests.security.plugin import SecretsPlugin
 
 ENDPOINTS = "/apis/gateway.tailscale.com/v1alpha1/namespaces/{}/tailscaleendpoints"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
@@ -45,6 +47,7 @@ def own_control_plane(tmp_path: Path) -> Iterator[OwnControlPlane]:
     server.start()
     server.install_crd()
     yield server
+    note_objects(server.api)
     server.kill()
 
 
@@ -61,6 +64,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     body = {"metadata": {"name": name}}
     control_plane.api.post("/api/v1/namespaces", json=body).raise_for_status()
     yield name
+    note_objects(control_plane.api, name)
     for path in (ENDPOINTS, SLICES, SERVICES):
         control_plane.api.delete(path.format(name))
     control_plane.api.delete(f"/api/v1/namespaces/{name}")
@@ -82,6 +86,7 @@ def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: runs against an API server (set by fixtures)")
+    config.pluginmanager.register(SecretsPlugin(config), "secrets")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -164,7 +164,7 @@ async def test_one_malformed_device_is_unknown(tailnet: Tailnet, what: str) -> N
 
 @pytest.mark.parametrize(
     "credentials",
-    [ApiKey(SecretStr("other")), OAuthClient("kX", SecretStr("other"))],
+    [ApiKey(SecretStr("an-other-key")), OAuthClient("kX", SecretStr("an-other-secret"))],
     ids=["api_key", "oauth"],
 )
 async def test_credentials_nobody_knows_are_refused(

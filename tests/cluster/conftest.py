@@ -23,6 +23,7 @@ from discovery.simulator import Simulator, SimulatorState, read_devices
 from tests.cli.commands.conftest import Process, environment
 from tests.cluster.replica import Log
 from tests.controlplane.access import ControlPlane
+from tests.security.transcripts import note
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """\
@@ -220,13 +221,15 @@ class Programs:
         process = (await self.start(*arguments, **options)).process
         async with asyncio.timeout(60):
             out, err = await process.communicate()
+        note("output", f"{out.decode()}\n{err.decode()}")
         return process.returncode or 0, out.decode(), err.decode()
 
     async def end(self) -> None:
         for process in self.started:
             if process.returncode is None:
                 process.kill()
-            await process.communicate()
+            for said in await process.communicate():
+                note("output", said.decode(errors="replace"))
 
 
 @pytest.fixture

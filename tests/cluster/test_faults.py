@@ -204,7 +204,7 @@ async def test_a_token_that_is_refused_is_said_and_its_file_is_read_again(
 ) -> None:
     await cluster.create("api")
     kubeconfig, token, valid = with_token_file(through, tmp_path)
-    token.write_text("expired")
+    token.write_text("a-token-that-expired")
     async with running(kubeconfig, cluster.namespace) as (replica, _):
         await log.says("cluster not followed", "tailscaleendpoints", "HTTP 401")
         assert "HTTP 401" in (replica.controller.ready() or "")

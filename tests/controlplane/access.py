@@ -9,6 +9,7 @@ import httpx
 import yaml
 
 from tests.controlplane.processes import POLL
+from tests.security.transcripts import secret
 
 CRD = Path(__file__).parents[2] / "docs" / "crds" / "tailscaleendpoints.yaml"
 USERS = {"admin": "system:masters", "nobody": ""}  # name: group; their tokens are token-of-NAME
@@ -73,10 +74,11 @@ class ControlPlane:
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         answer = self.api.post(f"{accounts}/{name}/token", json=asked).raise_for_status()
         token: str = answer.json()["status"]["token"]
-        return token
+        return secret(f"the API server's token of {name}", token)
 
     def write_kubeconfig(self, user: str, token: str, namespace: str, url: str = "") -> Path:
         """Write a kubeconfig of one context; ``url``: instead of the API server's own address."""
+        secret(f"the API server's token of {user}", token)
         server = url or self.url
         path = self.folder / f"{user}.{namespace}.{server.rpartition(':')[2]}.kubeconfig"
         cluster = {"server": server, "certificate-authority": str(self.ca)}

@@ -20,6 +20,8 @@ from tests.cli.commands.conftest import environment
 from tests.controlplane.processes import Process
 from tests.controlplane.programs import client_program
 from tests.controlplane.server import OwnControlPlane, start_controller_manager
+from tests.security.objects import note_objects
+from tests.security.transcripts import note
 
 ROOT = Path(__file__).parents[2]
 CHECKOUT = ("Makefile", "pyproject.toml", "requirements.lock", "helm", "examples", "fixtures")
@@ -72,6 +74,7 @@ class World:
         self._server = OwnControlPlane(folder / "control-plane", os.getpid())
         programs = _programs(folder)
         ends.callback(self._server.kill)
+        ends.callback(self._note)
         self._server.start()
         self._tailnet = Tailnet(ends, folder)
         self._env = environment(
@@ -94,7 +97,14 @@ class World:
             check=False,
             timeout=60,
         )
+        note("output", done.stdout)
         return done.stdout, done.returncode
+
+    def _note(self) -> None:
+        """Note what the pods and the cluster have shown."""
+        note_objects(self._server.api)
+        if self._pod is not None:
+            note("output", self._pod.process.log.read_text(errors="replace"))
 
     def act(self, name: str, argument: str) -> None:
         """Do what a comment of the page says."""

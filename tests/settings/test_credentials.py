@@ -53,9 +53,9 @@ def test_a_workload_identity_names_its_token_file(tmp_path: Path) -> None:
 
 
 def test_each_reading_sees_the_file_as_it_is_now(tmp_path: Path) -> None:
-    tailnet = tailnet_with(tmp_path, api_key="old")
+    tailnet = tailnet_with(tmp_path, api_key="old-key")
     before = read_credentials(tailnet)
-    (tmp_path / "api_key").write_text("new")
+    (tmp_path / "api_key").write_text("new-key")
 
     assert read_credentials(tailnet) != before
 

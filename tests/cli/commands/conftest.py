@@ -15,6 +15,8 @@ import yaml
 
 from discovery.__main__ import run as run_program
 from discovery.simulator import Simulator, SimulatorState, read_devices
+from tests.security.objects import note_files
+from tests.security.transcripts import note
 
 ROOT = Path(__file__).parents[3]
 
@@ -150,12 +152,14 @@ class Process:
         async with asyncio.timeout(20):
             line = (await self.process.stderr.readline()).decode()
         assert line, f"the program ended: {self.log}"
+        note("output", line)
         self.log.append(line)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
-        _, err = await self.process.communicate()
+        out, err = await self.process.communicate()
+        note("output", f"{out.decode()}\n{err.decode()}")
         self.log += err.decode().splitlines()
         assert self.process.returncode is not None
         return self.process.returncode
@@ -185,8 +189,10 @@ async def simulator(state: SimulatorState) -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    note_files(made.out)
 
 
 @pytest.fixture
@@ -256,4 +262,5 @@ async def start(environ: dict[str, str], place: Place) -> AsyncIterator[Program]
     for process in started:
         if process.returncode is None:
             process.kill()
-            await process.communicate()
+            for said in await process.communicate():
+                note("output", said.decode(errors="replace"))

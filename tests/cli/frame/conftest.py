@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.security.transcripts import note
+
 Finished = subprocess.CompletedProcess[str]
 Run = Callable[..., Finished]
 
@@ -22,7 +24,7 @@ def run(tmp_path: Path) -> Run:
     """Run the program in a process of its own, in an empty folder."""
 
     def run_it(*arguments: str, **environ: str) -> Finished:
-        return subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "discovery", *arguments],
             cwd=tmp_path,
             env=clean_environment(**environ),
@@ -31,5 +33,7 @@ def run(tmp_path: Path) -> Run:
             check=False,
             timeout=30,
         )
+        note("output", f"{done.stdout}\n{done.stderr}")
+        return done
 
     return run_it

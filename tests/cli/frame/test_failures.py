@@ -104,7 +104,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
         "    if what == 'interrupt':\n"
         "        raise KeyboardInterrupt\n"
         "    if what == 'defect':\n"
-        "        raise ValueError('hunter2')\n"
+        "        raise ValueError('words of a defect')\n"
         "    click.get_current_context().exit(int(what))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -136,7 +136,7 @@ def test_debug_shows_the_traceback_of_a_defect(
 ) -> None:
     assert run(["--debug", command, "defect"]) == 70
 
-    assert "ValueError: hunter2" in capfd.readouterr().err
+    assert "ValueError: words of a defect" in capfd.readouterr().err
 
 
 def test_flags_offer_what_the_settings_know() -> None:

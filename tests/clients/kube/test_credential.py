@@ -31,7 +31,7 @@ async def test_a_token_that_was_replaced_is_read_when_the_old_one_is_refused(pod
 async def test_a_write_goes_through_although_the_token_had_expired(
     pod: Path, namespace: str
 ) -> None:
-    (pod / "token").write_text("expired")
+    (pod / "token").write_text("a-token-that-expired")
     async with connect(service_account=pod) as client:
         (pod / "token").write_text("token-of-admin")
         body = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
@@ -41,7 +41,7 @@ async def test_a_write_goes_through_although_the_token_had_expired(
 
 
 async def test_a_token_that_stays_refused_is_an_error(pod: Path) -> None:
-    (pod / "token").write_text("expired")
+    (pod / "token").write_text("a-token-that-expired")
     async with connect(service_account=pod) as client:
         with pytest.raises(AuthError, match="Unauthorized") as caught:
             await client.list(SERVICES, "default")
@@ -50,7 +50,7 @@ async def test_a_token_that_stays_refused_is_an_error(pod: Path) -> None:
 
 
 async def test_a_token_that_is_refused_and_gone_is_an_error(pod: Path) -> None:
-    (pod / "token").write_text("expired")
+    (pod / "token").write_text("a-token-that-expired")
     async with connect(service_account=pod) as client:
         (pod / "token").unlink()
         with pytest.raises(AuthError, match="can not be read anew"):
@@ -118,12 +118,12 @@ def plugin(tmp_path: Path, *tokens: str, expires: str | None = None) -> dict[str
 async def test_a_credential_plugin_is_asked_again_when_its_token_is_refused(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    user = plugin(tmp_path, "first", "second")
+    user = plugin(tmp_path, "first-token", "second-token")
     kubeconfig = write_kubeconfig(tmp_path / "config", server.url, user)
     server.say({"kind": "Status", "message": "Unauthorized", "code": 401}, 401)
 
-    assert await asked_with(server, kubeconfig) == "Bearer second"
-    assert server.requests[0].headers["authorization"] == "Bearer first"
+    assert await asked_with(server, kubeconfig) == "Bearer second-token"
+    assert server.requests[0].headers["authorization"] == "Bearer first-token"
 
 
 async def test_a_credential_plugin_that_gives_nothing_is_named(tmp_path: Path) -> None:
@@ -152,29 +152,31 @@ async def test_an_oidc_token_is_sent(server: ScriptedServer, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("expires", "sent"),
     [
-        (None, ["first", "first"]),
-        ("2020-01-01T00:00:00Z", ["first", "second"]),
-        ("2120-01-01T00:00:00Z", ["first", "first"]),
+        (None, ["first-token", "first-token"]),
+        ("2020-01-01T00:00:00Z", ["first-token", "second-token"]),
+        ("2120-01-01T00:00:00Z", ["first-token", "first-token"]),
     ],
 )
 async def test_a_credential_plugin_is_asked_again_once_its_token_has_expired(
     server: ScriptedServer, tmp_path: Path, clock: Clock, expires: str | None, sent: list[str]
 ) -> None:
-    user = plugin(tmp_path, "first", "second", expires=expires)
+    user = plugin(tmp_path, "first-token", "second-token", expires=expires)
     kubeconfig = write_kubeconfig(tmp_path / "config", server.url, user)
 
     assert await twice(server, kubeconfig, clock, 61) == [f"Bearer {token}" for token in sent]
 
 
-@pytest.mark.parametrize(("seconds", "sent"), [(59, ["old", "old"]), (61, ["old", "new"])])
+@pytest.mark.parametrize(
+    ("seconds", "sent"), [(59, ["old-token", "old-token"]), (61, ["old-token", "new-token"])]
+)
 async def test_a_token_file_is_read_once_a_minute(
     server: ScriptedServer, tmp_path: Path, clock: Clock, seconds: float, sent: list[str]
 ) -> None:
     token = tmp_path / "token"
-    token.write_text("old")
+    token.write_text("old-token")
     kubeconfig = write_kubeconfig(tmp_path / "config", server.url, {"tokenFile": "token"})
 
-    asked = await twice(server, kubeconfig, clock, seconds, lambda: token.write_text("new"))
+    asked = await twice(server, kubeconfig, clock, seconds, lambda: token.write_text("new-token"))
 
     assert asked == [f"Bearer {value}" for value in sent]
 
@@ -183,10 +185,10 @@ async def test_a_token_that_can_not_be_read_for_a_moment_is_used_on(
     server: ScriptedServer, tmp_path: Path, clock: Clock
 ) -> None:
     token = tmp_path / "token"
-    token.write_text("old")
+    token.write_text("old-token")
     kubeconfig = write_kubeconfig(tmp_path / "config", server.url, {"tokenFile": "token"})
 
-    assert await twice(server, kubeconfig, clock, 61, token.unlink) == ["Bearer old"] * 2
+    assert await twice(server, kubeconfig, clock, 61, token.unlink) == ["Bearer old-token"] * 2
 
 
 class Loading:
