@@ -550,3 +550,29 @@ def test_a_failure_that_lasts_is_told_once(world: World, caplog: pytest.LogCaptu
     (line,) = caplog.records
     assert (line.levelname, line.message) == ("ERROR", "lease not acquired")
     assert vars(line)["problem"] == "leases is forbidden (GET /x, HTTP 403)"
+
+
+def test_who_took_the_lease_from_nobody_is_alone_at_once(world: World) -> None:
+    me = world.elector("me")
+
+    async def story() -> None:
+        await me.acquire()
+        assert me.is_alone()
+
+    world.run(story())
+
+
+def test_who_took_the_lease_from_another_is_alone_after_its_duration(world: World) -> None:
+    other, me = world.elector("other"), world.elector("me")
+
+    async def story() -> None:
+        await other.acquire()
+        await me.acquire()
+        holding = asyncio.create_task(me.hold())
+        await asyncio.sleep(14.9)
+        assert not me.is_alone()
+        await asyncio.sleep(0.2)
+        assert me.is_alone()
+        holding.cancel()
+
+    world.run(story())

@@ -1,0 +1,227 @@
+"""Removals on their way through a pass: asked for, written down, carried out, logged."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from discovery.plan.changes import Change
+from discovery.planner import Planner, Sources, remember
+from discovery.reconciler import Reconciler
+from discovery.stores import WriteError
+from discovery.stores.directory import DirectoryStore
+from discovery.v1alpha1 import Key, Mode
+from discovery.v1alpha1_status import TailscaleEndpointsStatus
+from tests.source.conftest import Tailnet
+
+API = Key("default", "api")
+MANIFEST = """\
+apiVersion: gateway.tailscale.com/v1alpha1
+kind: TailscaleEndpoints
+metadata: {name: api}
+spec:
+  tailnet: company.ts.net
+  tagSelectors: [{key: env, operator: In, values: [production]}]
+  discovery: {ports: [{name: http, port: 80}]}
+"""
+
+
+class Store(DirectoryStore):
+    """A directory that keeps what was done to it in order, and refuses children on demand."""
+
+    def __init__(self, manifests: Path, out: Path) -> None:
+        super().__init__([manifests], out)
+        self.done: list[tuple[str, Any]] = []
+        self.refuses = False
+
+    async def apply(self, key: Key, groups: Sequence[Sequence[Change]]) -> None:
+        self.done.append(("apply", [change.name for group in groups for change in group]))
+        if self.refuses:
+            raise WriteError("refused")
+        await super().apply(key, groups)
+
+    async def report(self, key: Key, status: TailscaleEndpointsStatus) -> None:
+        removal = status.removal.to_object() if status.removal else {}
+        self.done.append(("report", removal))
+        await super().report(key, status)
+
+
+class World:
+    """A resource that selects every device of the tailnet, and what a process makes of it."""
+
+    def __init__(self, root: Path, tailnet: Tailnet) -> None:
+        self.root, self.tailnet = root, tailnet
+        (root / "manifests").mkdir()
+        self.manifest = root / "manifests" / "api.yaml"
+        self.manifest.write_text(MANIFEST)
+        self.start()
+
+    def start(self) -> None:
+        """Begin a process."""
+        self.store = Store(self.root / "manifests", self.root / "out")
+        sources = Sources([self.tailnet.source])
+        self.planner = Planner(sources, "default", Mode.ENFORCE)
+        self.reconciler = Reconciler(self.store, self.planner)
+
+    async def turn(self) -> None:
+        self.store.done.clear()
+        self.reconciler.define(self.store.refresh())
+        await self.tailnet.poll()
+        try:
+            await self.reconciler.reconcile(API, self.tailnet.now)
+        finally:
+            await self.store.flush()
+
+    def names(self) -> set[str]:
+        file = self.root / "out/default/api/endpointslices.yaml"
+        text = file.read_text() if file.exists() else ""
+        return {e["hostname"] for one in yaml.safe_load_all(text) for e in one["endpoints"]}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    made = World(tmp_path, Tailnet())
+    await made.turn()
+    assert len(made.names()) == 25
+    return made
+
+
+async def test_a_pass_asks_and_removes_in_one_go(world: World) -> None:
+    world.tailnet.there -= {"n00"}
+    await world.turn()
+    assert world.tailnet.asked == ["n00"]
+    assert "n00" not in world.names()
+
+
+async def test_what_goes_is_written_down_before_it_goes(world: World) -> None:
+    world.tailnet.there -= {"n00"}
+    await world.turn()
+    (first, intent), (second, _), (third, after) = world.store.done
+    assert (first, second, third) == ("report", "apply", "report")
+    assert [entry["nodes"] for entry in intent["removed"]] == [["n00"]]
+    assert [batch["nodes"] for batch in intent["waiting"]] == [["n00"]]
+    assert (after["waiting"], after["total"]) == ([], 0)
+
+
+async def test_a_pass_without_a_removal_writes_status_once(world: World) -> None:
+    world.tailnet.there |= {"n77"}
+    await world.turn()
+    assert [what for what, _ in world.store.done] == ["apply", "report"]
+
+
+async def test_a_removal_that_was_not_written_is_not_forgotten(world: World) -> None:
+    world.tailnet.there -= {"n00"}
+    world.store.refuses = True
+    with pytest.raises(WriteError):
+        await world.turn()
+    memory = world.store.done[-1][1]
+    assert [batch["nodes"] for batch in memory["waiting"]] == [["n00"]]
+    world.store.refuses = False
+    await world.turn()
+    assert "n00" not in world.names()
+
+
+async def test_each_removal_is_one_line_with_its_cause_and_evidence(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world.tailnet.there -= {"n00"}
+    await world.turn()
+    (line,) = [vars(r) for r in caplog.records if r.message == "endpoint removed"]
+    assert {k: line[k] for k in ("resource", "endpoint", "node", "cause", "evidence")} == {
+        "resource": "default/api",
+        "endpoint": "n00",
+        "node": "n00",
+        "cause": "Absent",
+        "evidence": "not in the device list",
+    }
+
+
+async def test_the_end_of_a_resource_is_logged_endpoint_by_endpoint(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (world.root / "manifests" / "other.yaml").write_text(MANIFEST.replace("name: api}", "name: other}"))
+    world.manifest.unlink()
+    await world.turn()
+    lines = [vars(r) for r in caplog.records if r.message == "endpoint removed"]
+    assert len(lines) == 25
+    assert {line["cause"] for line in lines} == {"ResourceDeleted"}
+
+
+async def test_what_waits_is_known_and_is_over_when_it_is(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    assert world.reconciler.waiting_on(world.tailnet.source) == {API}
+    world.tailnet.there |= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    assert world.reconciler.waiting_on(world.tailnet.source) == set()
+
+
+async def test_a_resource_that_goes_waits_for_nothing(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    world.planner.define({API: None})
+    assert world.reconciler.waiting_on(world.tailnet.source) == set()
+
+
+async def test_an_unchanged_list_is_still_counted_for_what_waits(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    for expected in (25, 25, 16):
+        await world.turn()
+        assert len(world.names()) == expected
+
+
+async def test_an_edit_is_judged_by_the_devices_as_they_last_were(world: World) -> None:
+    world.manifest.write_text(MANIFEST.replace("[production]", "[staging]"))
+    await world.turn()
+    (memory,) = [removal for what, removal in world.store.done if what == "report"]
+    assert [batch["cause"] for batch in memory["waiting"]] == ["SpecChanged"]
+
+
+async def test_an_edit_after_a_restart_is_judged_by_the_list(world: World) -> None:
+    world.manifest.write_text(MANIFEST.replace("[production]", "[staging]"))
+    world.start()
+    await world.turn()
+    (memory,) = [removal for what, removal in world.store.done if what == "report"]
+    assert {batch["cause"] for batch in memory["waiting"]} == {"Untagged"}
+
+
+async def test_a_trivial_edit_while_something_waits_releases_nothing(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    world.manifest.write_text(MANIFEST.replace("port: 80", "port: 81"))
+    await world.turn()
+    assert len(world.names()) == 25
+
+
+async def test_a_process_takes_over_what_the_one_before_was_told(
+    world: World, tmp_path: Path
+) -> None:
+    lost = sorted(world.tailnet.there)[:9]
+    world.tailnet.there -= set(lost)
+    await world.turn()
+    again = Tailnet()
+    again.there, again.now = world.tailnet.there, world.tailnet.now
+    again.silent = set(lost)
+    world.tailnet = again
+    world.start()
+    world.store.refresh()
+    await remember(world.store, Sources([again.source]))
+    assert again.source.tagged >= set(lost)
+    await world.turn()
+    await world.turn()
+    assert len(world.names()) == 16
+
+
+async def test_a_planner_whose_old_leader_may_still_write_removes_nothing(world: World) -> None:
+    world.planner.leads = lambda: False
+    world.tailnet.there -= {"n00"}
+    await world.turn()
+    assert "n00" in world.names()
+    world.planner.leads = lambda: True
+    await world.turn()
+    assert "n00" not in world.names()
