@@ -13,6 +13,7 @@ from typing import Final, Literal
 from uuid import uuid4
 
 from discovery.cli.passes import Outcome, sync_all
+from discovery.cli.recording import open_recorder
 from discovery.cli.tailnets import open_sources
 from discovery.cli.where import Where
 from discovery.clients.kube.access import Use, needed
@@ -51,8 +52,9 @@ async def run_in_cluster(settings: Settings, where: Where, inventories: Sequence
     async with (
         _replica(settings, where, metrics) as replica,
         open_sources(settings, inventories) as sources,
+        open_recorder(settings) as recorder,
     ):
-        planner = Planner(sources, settings.instance, settings.mode)
+        planner = Planner(sources, settings.instance, settings.mode, recorder)
         planner.leads = replica.elector.is_alone
         reconciler = Reconciler(replica.store, planner)
         manager = Manager(
@@ -81,6 +83,7 @@ async def sync_in_cluster(
     async with (
         _replica(settings, where, Metrics()) as replica,
         open_sources(settings, inventories) as sources,
+        open_recorder(settings) as recorder,
     ):
         elector = replica.elector
         if not await elector.acquire(within=elector.timing.duration):
@@ -88,7 +91,7 @@ async def sync_in_cluster(
         holding = asyncio.create_task(elector.hold())
         try:
             await replica.store.load()
-            planner = Planner(sources, settings.instance, settings.mode)
+            planner = Planner(sources, settings.instance, settings.mode, recorder)
             planner.leads = elector.is_alone
             outcome = await sync_all(replica.store, planner, datetime.now(UTC))
         finally:

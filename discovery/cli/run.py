@@ -52,6 +52,7 @@ async def _run_in_cluster(frame: Frame, where: Where, inventories: Sequence[Path
 
 async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[Path]) -> None:
     from discovery.cli.logs import configure  # noqa: PLC0415 - not for help
+    from discovery.cli.recording import open_recorder  # noqa: PLC0415
     from discovery.cli.standalone import open_store  # noqa: PLC0415
     from discovery.cli.tailnets import open_sources  # noqa: PLC0415
     from discovery.manager import Manager  # noqa: PLC0415
@@ -64,11 +65,14 @@ async def _run(frame: Frame, manifests: Path, out: Path, inventories: Sequence[P
     for ending in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(ending, stop.set)
     store = open_store([manifests], out)
-    async with open_sources(settings, inventories) as sources:
+    async with (
+        open_sources(settings, inventories) as sources,
+        open_recorder(settings, out) as recorder,
+    ):
         lock = store.lock()
         if lock is None:
             raise CommandError("another process writes there", str(out), "End it, or choose --out.")
         with lock:
             await remember(store, sources)
-            planner = Planner(sources, settings.instance, settings.mode)
+            planner = Planner(sources, settings.instance, settings.mode, recorder)
             await Manager(store, sources, Reconciler(store, planner)).run(stop)

@@ -77,15 +77,16 @@ async def _sync(frame: Frame, manifests: Path, out: Path, inventories: Sequence[
     settings = frame.settings()
     configure("error", settings.logging.format)
     store = open_store([manifests], out)
-    async with open_sources(settings, inventories) as sources:
+    async with (
+        open_sources(settings, inventories) as sources,
+        open_recorder(settings, out) as recorder,
+    ):
         lock = store.lock()
         if lock is None:
             click.echo(f"skipped: another process writes to {out}", err=True)
             return ExitCode.DONE
         with lock:
-            planner = Planner(
-                sources, settings.instance, settings.mode, open_recorder(settings, out)
-            )
+            planner = Planner(sources, settings.instance, settings.mode, recorder)
             outcome = await sync_all(store, planner, datetime.now(UTC))
         _show(outcome, sources, str(out))
     return outcome.exit_code()

@@ -32,15 +32,23 @@ Record = dict[str, Any]
 
 
 class Recorder:
-    """Keeps what happened in a ring; without one it does nothing."""
+    """Keeps what happened in a ring; without one it does nothing.
+
+    ``problem`` says why something could not be recorded, where that is so.
+    """
 
     def __init__(self, ring: Ring | None = None) -> None:
+        self.problem = ""
         self._ring = ring
         self._lists: dict[str, RecordedList] = {}
         self._looked_at: dict[str, str] = {}
         self._answers: dict[str, dict[str, Device | None]] = {}
         self._too_large: set[str] = set()
-        self._has_warned = False
+
+    def close(self) -> None:
+        """Let others record in the ring."""
+        if self._ring is not None:
+            self._ring.close()
 
     def listed(self, snapshot: Snapshot) -> None:
         """Record a verified list, where its devices are not those of the last one."""
@@ -172,8 +180,7 @@ class Recorder:
             if self._ring is None:
                 return
             self._ring.close()
-            if not self._has_warned:
-                problem = error.strerror if isinstance(error, OSError) else repr(error)
-                extra = {"directory": str(self._ring.directory), "problem": problem}
+            if not self.problem:
+                self.problem = (error.strerror if isinstance(error, OSError) else "") or repr(error)
+                extra = {"directory": str(self._ring.directory), "problem": self.problem}
                 log.warning("decisions are not recorded", extra=extra)
-            self._has_warned = True

@@ -15,6 +15,7 @@ from discovery.settings.errors import ConfigError, problem
 from discovery.settings.fields import ListenAddress
 from discovery.settings.loading import Loaded, load
 from discovery.settings.model import ListenSettings, LogFormat, LoggingSettings, LogLevel, Settings
+from discovery.settings.recorder import RecorderSettings, state_folder
 from discovery.settings.tailnet import (
     ControlPlane,
     CredentialSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "LoggingSettings",
     "OAuthClient",
     "Override",
+    "RecorderSettings",
     "RemovalSettings",
     "Settings",
     "TailnetSettings",
@@ -46,4 +48,5 @@ __all__ = [
     "load",
     "problem",
     "read_credentials",
+    "state_folder",
 ]

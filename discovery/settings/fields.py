@@ -71,7 +71,8 @@ def _poll_interval(value: timedelta) -> timedelta:
     return value
 
 
-def _no_bool(value: object) -> object:
+def no_bool(value: object) -> object:
+    """Let a number not be written as true or false."""
     # Python counts true as 1, a reader of the file does not.
     return "true" if isinstance(value, bool) else value
 
@@ -172,7 +173,7 @@ Network = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string"}),
 ]
-SmallNumber = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100)]
+SmallNumber = Annotated[int, BeforeValidator(no_bool), Field(ge=1, le=100)]
 InstanceName = Annotated[str, AfterValidator(_label)]
 TailnetName = Annotated[str, AfterValidator(_tailnet_name)]
 Domain = Annotated[str, AfterValidator(_domain)]

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from discovery.settings.errors import ConfigError, problem
 from discovery.settings.fields import InstanceName, Listen, ListenAddress, Network, refused
+from discovery.settings.recorder import RecorderSettings
 from discovery.settings.section import Section
 from discovery.settings.tailnet import TailnetSettings
 from discovery.v1alpha1_fields import Mode
@@ -77,6 +78,7 @@ class Settings(Section):
     logging: LoggingSettings = LoggingSettings()
     listen: ListenSettings = ListenSettings()
     pod: PodSettings = PodSettings()
+    recorder: RecorderSettings = RecorderSettings()
     denied_cidrs: tuple[Network, ...] = Field(
         (),
         alias="deniedCIDRs",

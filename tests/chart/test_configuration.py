@@ -48,7 +48,28 @@ def test_a_file_from_a_laptop_arrives_unchanged(helm4: Helm, tmp_path: Path) -> 
 
     in_cluster = settings(helm4.render(values), tmp_path)
 
-    assert in_cluster.model_copy(update={"tailnets": ()}) == tried
+    of_the_chart = {"tailnets": (), "recorder": tried.recorder}
+    assert in_cluster.model_copy(update=of_the_chart) == tried
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "source"),
+    [
+        ("default", "Deployment", {"emptyDir": {}}),
+        ("schedule", "CronJob", {"persistentVolumeClaim": {"claimName": "decisions"}}),
+    ],
+)
+def test_decisions_are_kept_on_a_volume_of_their_own(
+    helm4: Helm, tmp_path: Path, name: str, kind: str, source: dict[str, Any]
+) -> None:
+    values = case(name) | {"recorderVolume": source if name == "schedule" else {}}
+
+    documents = helm4.render(values)
+
+    directory = str(settings(documents, tmp_path).recorder.directory)
+    mounts = {m["mountPath"]: m["name"] for m in container(documents, kind)["volumeMounts"]}
+    spec = pod(documents, kind)
+    assert {"name": mounts[directory], **source} in spec["volumes"]
 
 
 def test_a_tailnets_own_keys_arrive_unchanged(helm4: Helm, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ secret:
 
 {{/* The configuration file. */}}
 {{- define "tailnet-discovery.configuration" -}}
-{{- $file := pick .Values "instance" "mode" "logging" "listen" "deniedCIDRs" -}}
+{{- $file := pick .Values "instance" "mode" "logging" "listen" "recorder" "deniedCIDRs" -}}
 {{- $_ := set $file "tailnets" (include "tailnet-discovery.credentials" . | fromYaml).tailnets -}}
 {{- toYaml $file -}}
 {{- end -}}

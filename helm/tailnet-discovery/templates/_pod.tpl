@@ -38,7 +38,13 @@ The pod that runs a command of the program; only `run` has ports and probes. Cal
 {{- $configuration := dict "name" "configuration" "configMap" (dict "name" (include "tailnet-discovery.fullname" $root)) -}}
 {{- $at := printf "%s/config.yaml" (include "tailnet-discovery.folder" $root) -}}
 {{- $mount := dict "name" "configuration" "mountPath" $at "subPath" "config.yaml" "readOnly" true -}}
-{{- $volumes := concat (list $configuration) $credentials.volumes $values.extraVolumes -}}
+{{- $mounts := concat (list $mount) $credentials.mounts -}}
+{{- $volumes := concat (list $configuration) $credentials.volumes -}}
+{{- if ne .command "doctor" -}}
+{{- $mounts = append $mounts (dict "name" "recorder" "mountPath" $values.recorder.directory) -}}
+{{- $volumes = append $volumes (merge (dict "name" "recorder") (default (dict "emptyDir" dict) $values.recorderVolume)) -}}
+{{- end -}}
+{{- $volumes = concat $volumes $values.extraVolumes -}}
 {{- include "tailnet-discovery.namedOnce" (list "extraVolumes" $volumes) -}}
 serviceAccountName: {{ include "tailnet-discovery.serviceAccountName" $root }}
 automountServiceAccountToken: true
@@ -98,7 +104,7 @@ containers:
   {{- with $values.securityContext }}
   securityContext: {{- toYaml . | nindent 4 }}
   {{- end }}
-  volumeMounts: {{- concat (list $mount) $credentials.mounts $values.extraVolumeMounts | toYaml | nindent 2 }}
+  volumeMounts: {{- concat $mounts $values.extraVolumeMounts | toYaml | nindent 2 }}
 {{- if and (ne .command "doctor") $values.extraContainers }}
 {{ toYaml $values.extraContainers }}
 {{- end }}

@@ -120,7 +120,7 @@ class Place:
         return {name: file for name, file in self.files().items() if "status" not in name}
 
     def files(self) -> dict[str, tuple[int, int, bytes]]:
-        """Return every file of the output with inode, time and content; the lock is none."""
+        """Return every visible file of the output with inode, time and content."""
         return {
             str(path.relative_to(self.out)): (
                 path.stat().st_ino,
@@ -128,7 +128,7 @@ class Place:
                 path.read_bytes(),
             )
             for path in sorted(self.out.rglob("*"))
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and not path.relative_to(self.out).parts[0].startswith(".")
         }
 
 
