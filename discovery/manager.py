@@ -99,7 +99,7 @@ class Manager:
         name = source.policy.tailnet
         fresh, before = source.freshness(self._clock()), self._fresh.get(name)
         self._measure(source, fresh, monotonic() - began)
-        if source.error is None:
+        if source.outage is None:
             # A list is evidence for what waits, also where nothing in it changed.
             touched = touched | self._reconciler.waiting_on(source)
         self._mark(touched)

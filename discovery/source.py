@@ -69,7 +69,7 @@ class Source:
         self.listed: DeviceList | None = None
         self.recorder = Recorder()
         self._reader = reader
-        limit = min(interval / 4, LONGEST_QUESTIONS)
+        limit = min(interval / 2, LONGEST_QUESTIONS)
         self.questions = None if ask is None else Questions(ask, limit)
         self._missing: dict[str, datetime] = {}
         self._wanted = False

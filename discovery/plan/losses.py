@@ -85,7 +85,7 @@ class Baseline:
 
     @classmethod
     def of(cls, slices: Iterable[EndpointSlice]) -> "Baseline":
-        """Read it back from the slices."""
+        """Read it back from the slices, each endpoint as it is there."""
         names: dict[str, str] = {}
         addresses: dict[str, set[str]] = {}
         endpoints = [endpoint for held in slices for endpoint in held.endpoints]

@@ -1,7 +1,7 @@
 """Removal: from what a resource has and what it selects to what it keeps, and why."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from discovery.plan.endpoints import Resolution, Source
 from discovery.plan.endpointslice import EndpointSlice
@@ -10,7 +10,7 @@ from discovery.plan.guard import APPROVAL_ANNOTATION, Case, Decision, decide
 from discovery.plan.losses import Baseline, Listed, Wanted, losses
 from discovery.plan.policy import TailnetPolicy
 from discovery.plan.resolve import Candidates, resolve
-from discovery.plan.retention import held_endpoints, held_nodes
+from discovery.plan.retention import held_endpoints, held_nodes, with_known_nodes
 from discovery.tailnet import Device, UnknownDevice
 from discovery.v1alpha1 import TailscaleEndpoints
 
@@ -50,10 +50,12 @@ class Kept:
 
 def keep(seen: Seen) -> Kept:
     """Resolve a resource, and hold what may not go yet. Raises PortConflictError."""
+    status = seen.resource.status
+    known = with_known_nodes(seen.slices, status.endpoints if status else ())
+    seen = replace(seen, slices=known)
     unknown = held_nodes(seen.slices, seen.unknown)
     resolution = _resolved(seen, unknown)
     baseline = Baseline.of(seen.slices)
-    status = seen.resource.status
     generation = seen.resource.metadata.generation
     known_policy = status.policy_hash if status else ""
     wanted = Wanted(

@@ -5,14 +5,17 @@ guard holds is not gone yet. The EndpointSlices are the persisted last good stat
 read back from them: a pass after a restart keeps the same endpoints as one that never stopped.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
+
+from msgspec import structs
 
 from discovery.plan.endpoints import Endpoint, Source
 from discovery.plan.ports import Port
-from discovery.plan.slices import EndpointSlice
+from discovery.plan.slices import EndpointSlice, SliceEndpoint
 from discovery.tailnet import UnknownDevice
-from discovery.v1alpha1 import DiscoveryPort
+from discovery.v1alpha1 import DiscoveryPort, EndpointStatus
 
 
 def held_nodes(current: Iterable[EndpointSlice], unknown: Iterable[UnknownDevice]) -> set[str]:
@@ -23,6 +26,32 @@ def held_nodes(current: Iterable[EndpointSlice], unknown: Iterable[UnknownDevice
     """
     nodes = {e.node_id for s in current for e in s.endpoints if e.node_id}
     return nodes & {entry.node_id for entry in unknown if entry.node_id is not None}
+
+
+def with_known_nodes(
+    current: Sequence[EndpointSlice], entries: Iterable[EndpointStatus]
+) -> tuple[EndpointSlice, ...]:
+    """Return the slices with the node IDs that status still knows.
+
+    Whoever takes the annotation off a slice must not make a discovered endpoint look like a static
+    one, which nothing guards. Status lists a bounded number of endpoints: beyond that it can.
+    """
+    known = {
+        (entry.name, entry.address.rpartition(":")[0].strip("[]")): entry.node_id
+        for entry in entries
+        if entry.node_id and entry.source == Source.TAG_SELECTOR.value
+    }
+    return tuple(
+        held
+        if all(e.node_id or (e.name, e.address) not in known for e in held.endpoints)
+        else replace(held, endpoints=tuple(_known(e, known) for e in held.endpoints))
+        for held in current
+    )
+
+
+def _known(endpoint: SliceEndpoint, known: Mapping[tuple[str, str], str]) -> SliceEndpoint:
+    node = endpoint.node_id or known.get((endpoint.name, endpoint.address), "")
+    return structs.replace(endpoint, node_id=node)
 
 
 def held_endpoints(

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from discovery.plan.endpointslice import EndpointSlice
 from discovery.plan.policy import GrantRule
 from discovery.tailnet import UnknownDevice
 from discovery.v1alpha1 import RemovalPolicy
@@ -449,3 +450,23 @@ def test_the_time_of_the_list_decides_not_the_time_of_the_pass(ten: History) -> 
     for _ in range(5):
         ten.turn(less, after=MINUTE, evidence={"fetched_at": fetched})
     assert ten.memory["confirmations"] == 1
+
+
+def test_a_slice_without_its_annotation_is_guarded_all_the_same(ten: History) -> None:
+    (held,) = ten.slices
+    manifest = held.manifest()
+    del manifest["metadata"]["annotations"]["gateway.tailscale.com/nodes"]
+    ten.slices = (EndpointSlice.parse(manifest),)
+    assert ten.names == []
+    made = ten.turn(fleet(*without(1, 2, 3, 4)))
+    assert set(reasons(made.decision).values()) == {"OverBudget"}
+    assert len(ten.names) == 10
+
+
+def test_a_static_endpoint_stays_one_whatever_status_says_of_its_name(ten: History) -> None:
+    entry = {"name": "api-11", "tailscaleIP": "100.64.0.11", "port": 80, "protocol": "HTTP"}
+    ten.edit(endpoints=[entry | {"tailscaleFQDN": "api-11.company.ts.net"}])
+    ten.turn(fleet(*range(1, 11)))
+    ten.edit(endpoints=None)
+    made = ten.turn(fleet(*range(1, 11)))
+    assert [str(loss.cause) for loss in made.decision.released] == ["StaticRemoved"]
