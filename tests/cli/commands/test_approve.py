@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 import yaml
 
+from discovery.plan.memory import plan_hash
 from discovery.simulator import SimulatorState
+from discovery.stores.approval import with_approval
+from discovery.v1alpha1 import ObjectMeta, TailscaleEndpoints
 from tests.cli.commands.conftest import Ended, Place, Program
 
 ANNOTATION = "gateway.tailscale.com/approve-removal"
 APIS = ["api-1", "api-2", "api-3"]
+FULL_NAMES = [f"{name}.company.ts.net" for name in APIS]
 NODES = {"api-1": "nB01c2dE919f11CNTRL", "api-2": "nC02c2dE838f11CNTRL"}
 WEB = [{"key": "service-type", "operator": "In", "values": ["web"]}]
 DISCOVERY = {"ports": [{"name": "http", "port": 8080}], "removal": {"policy": "Approve"}}
@@ -186,6 +190,19 @@ async def test_where_nothing_waits_there_is_nothing_to_approve(
     assert place.files() == before
 
 
+async def test_what_went_already_can_not_be_approved(
+    place: Place, program: Program, state: SimulatorState
+) -> None:
+    place.write("api")
+    await program("sync", *place.standalone)
+    take(state, "api-1")
+    await program("sync", *place.standalone)
+    assert (place.endpoints("api"), bool(removal(place))) == (["api-2", "api-3"], True)
+    done = await approve(place, program, "api")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: no removal waits there (default/api). ")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -247,18 +264,22 @@ async def test_an_annotation_that_is_taken_out_of_a_manifest_is_withdrawn(
     place: Place, program: Program, state: SimulatorState
 ) -> None:
     place.write("api", discovery=DISCOVERY)
-    await program("sync", *place.standalone)
-    gone = take(state, *APIS)
-    await program("sync", *place.standalone)
-    plan = removal(place)["plan"]
-    state.devices += gone
-    annotate(place, f"{plan}/in-advance")
-    place.write("web", tagSelectors=WEB)
+    plan = plan_hash(d["nodeId"] for d in state.devices if d["name"] in FULL_NAMES)
+    annotate(place, plan)
     await program("sync", *place.standalone)
     annotate(place, None)
     take(state, *APIS)
     await program("sync", *place.standalone)
     assert (removal(place)["plan"], place.endpoints("api")) == (plan, APIS)
+
+
+def test_only_the_approval_of_the_last_state_joins_a_manifest() -> None:
+    spec = {"tailnet": "company.ts.net", "tagSelectors": WEB}
+    metadata = {"name": "api", "annotations": {"team": "payments"}}
+    manifest = TailscaleEndpoints.model_validate({"metadata": metadata, "spec": spec})
+    there = ObjectMeta(name="api", annotations={"note": "by hand", ANNOTATION: "0123456789ab"})
+    found = with_approval(manifest, there).metadata.annotations
+    assert found == {"team": "payments", ANNOTATION: "0123456789ab"}
 
 
 async def test_no_other_annotation_of_the_last_state_is_taken_over(
