@@ -33,7 +33,8 @@ class LazyCommand(NamedTuple):
 
 
 def _command(name: str, help_line: str) -> tuple[str, LazyCommand]:
-    return name, LazyCommand(f"discovery.cli.{name}", name, help_line)
+    word = name.replace("-", "_")
+    return name, LazyCommand(f"discovery.cli.{word}", word, help_line)
 
 
 COMMANDS: Final = dict(
@@ -45,6 +46,8 @@ COMMANDS: Final = dict(
         _command("devices", "List the tailnet's devices, their tags and what excludes them."),
         _command("explain", "Say why a device is, or is not, an endpoint."),
         _command("approve", "Let a removal go that waits."),
+        _command("replay", "Make recorded decisions again, offline."),
+        _command("support-bundle", "Write what run and sync have recorded into one file."),
         _command("validate", "Check manifests and name every error."),
         _command("doctor", "Say what hinders this place from doing its work."),
         _command("simulate", "Serve the Tailscale API on loopback, for tests and try-outs."),

@@ -4,7 +4,7 @@ Nothing but the records is read: no network, no configuration, no clock.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,11 +41,11 @@ class Replayed:
     time: datetime
     resource: Key
     version: str
+    inputs: Record
     outcome: Record
     again: Record | None = None
     problem: str = ""
     failure: str = ""
-    answers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reproduced(self) -> bool:
@@ -54,9 +54,34 @@ class Replayed:
 
     @property
     def removed(self) -> list[Record]:
-        """The losses that it carried out, unless a write failed."""
-        observed_only = self.outcome.get("sync") == "ObserveOnly"
-        return [] if observed_only else list(self.outcome.get("released", ()))
+        """The endpoints that it took out of slices, each with the cause of its loss."""
+        if self.observed_only:
+            return []
+        known = {loss["name"]: loss for loss in self.outcome.get("released", ())}
+        gone = self._names() - self._names_after()
+        return [known.get(name) or {"name": name, **self._other_cause} for name in sorted(gone)]
+
+    @property
+    def observed_only(self) -> bool:
+        """Whether it only said what it would change."""
+        return self.outcome.get("sync") == "ObserveOnly"
+
+    @property
+    def _other_cause(self) -> dict[str, str]:
+        sync = self.outcome.get("sync")
+        cause = "ResourceDeleted" if sync is None else sync
+        return {"cause": cause, "detail": ""}
+
+    def _names(self) -> set[str]:
+        return {e["name"] for one in self.inputs["slices"] for e in one["endpoints"]}
+
+    def _names_after(self) -> set[str]:
+        changed = {c["name"]: c["after"] for c in self.outcome["changes"] if _is_slice(c)}
+        kept = (one for one in self.inputs["slices"] if one["name"] not in changed)
+        new = (one for one in changed.values() if one is not None)
+        return {e["name"] for one in kept for e in one["endpoints"]} | {
+            e["hostname"] for one in new for e in one["endpoints"]
+        }
 
     @property
     def held(self) -> list[Record]:
@@ -94,8 +119,7 @@ def replay(records: Iterable[Record]) -> Iterator[Replayed]:
 def _replayed(record: Record, lists: Mapping[str, RecordedList], version: str) -> Replayed:
     namespace, _, name = record["resource"].partition("/")
     time = msgspec.convert(record["time"], datetime)
-    made = Replayed(time, Key(namespace, name), version, record["outcome"])
-    made.answers = record["inputs"].get("evidence", {}).get("answers", {})
+    made = Replayed(time, Key(namespace, name), version, record["inputs"], record["outcome"])
     try:
         again = (
             _ended(record, made.resource) if record["kind"] == "end" else _decided(record, lists)
@@ -127,6 +151,10 @@ def _ended(record: Record, key: Key) -> dict[str, Any]:
     slices = msgspec.convert(inputs["slices"], tuple[EndpointSlice, ...])
     changes = plan_removal(key, inputs["services"], slices, inputs["instance"], inputs["uid"])
     return {"changes": changes_value(changes)}
+
+
+def _is_slice(change: Record) -> bool:
+    return bool(change["kind"] == "EndpointSlice")
 
 
 def _differences(one: Any, other: Any, path: str) -> Iterator[str]:

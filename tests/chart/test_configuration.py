@@ -218,7 +218,17 @@ def test_a_change_of_the_credentials_does_not(helm4: Helm) -> None:
 
 @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
 def test_the_pod_knows_all_that_the_program_asks_of_it(helm4: Helm, kind: str) -> None:
-    env = {e["name"]: e["valueFrom"] for e in container(helm4.render(case("default")), kind)["env"]}
+    given = container(helm4.render(case("default")), kind)["env"]
+    env = {entry["name"]: entry["valueFrom"] for entry in given if "valueFrom" in entry}
     asked = {v.name: f"metadata.{v.path[-1]}" for v in known_variables() if v.path[0] == "pod"}
 
     assert {name: source["fieldRef"]["fieldPath"] for name, source in env.items()} == asked
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Pod"])
+def test_a_command_that_somebody_runs_in_the_pod_finds_the_configuration(
+    helm4: Helm, kind: str
+) -> None:
+    own = container(helm4.render(case("default")), kind)
+
+    assert {"name": "TAILNET_DISCOVERY_CONFIG", "value": own["args"][1]} in own["env"]

@@ -123,6 +123,8 @@ volumes: {{- toYaml $volumes | nindent 0 }}
 {{- end -}}
 
 {{- define "tailnet-discovery.podEnvironment" -}}
+- name: TAILNET_DISCOVERY_CONFIG # for commands that somebody runs in the pod
+  value: {{ include "tailnet-discovery.folder" . }}/config.yaml
 - name: TAILNET_DISCOVERY_POD_NAME
   valueFrom:
     fieldRef: {apiVersion: v1, fieldPath: metadata.name}

@@ -37,7 +37,7 @@ def test_help_names_every_command_and_an_example(run: Run) -> None:
     done = run("--help")
 
     assert done.returncode == 0
-    assert "  devices     List the tailnet's devices" in done.stdout
+    assert "  devices         List the tailnet's devices" in done.stdout
     assert "tailnet-discovery devices -l env=production" in done.stdout
 
 
