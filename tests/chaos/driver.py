@@ -1,0 +1,276 @@
+"""A chaos run: chance decides what happens, the oracle judges what came of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Final
+
+from discovery.simulator import Simulator, SimulatorState
+from tests.chaos.cluster import NAMESPACE, Observer
+from tests.chaos.crew import Crew, StuckError, Worker
+from tests.chaos.disruption import Disruptions
+from tests.chaos.fleet import Fleet
+from tests.chaos.lies import CHANGES, lie
+from tests.chaos.oracle import INTERVAL, LONG_CALM, Oracle, Slices, Violation
+from tests.chaos.report import Report
+from tests.chaos.served import read_answer, read_listing
+from tests.chaos.tap import Tap
+from tests.chaos.trouble import CUTS, OF_ANSWERS, OF_API_SERVER, OF_LISTS, rule
+from tests.chaos.worker import Role
+from tests.controlplane.proxy import FaultProxy
+from tests.controlplane.server import OwnControlPlane
+
+BEGIN: Final = datetime(2027, 1, 1, 12, tzinfo=UTC)
+LEASE: Final = (3.0, 2.0, 0.4)  # seconds
+ALONE_AFTER: Final = LEASE[0] + 0.5
+
+
+class Driver:
+    """One run with one seed. The server is the run's own; its proxies are one per worker."""
+
+    def __init__(self, server: OwnControlPlane, seed: int, folder: Path) -> None:
+        self.random = Random(seed)  # noqa: S311 - no secret
+        self.report = Report(seed)
+        self.fleet = Fleet(self.random)
+        self.oracle = Oracle(self.fleet.world.copy())
+        self.now = BEGIN
+        self.server = server
+        self.observer = Observer(server, self._see)
+        self.proxies = [FaultProxy(server), FaultProxy(server)]
+        self.state = SimulatorState()
+        self.crew = Crew(folder, self._role)
+        self.disruptions = Disruptions(self)
+        self._generations: dict[str, int] = {}
+        self._leader: Worker | None = None
+        self._troubled: set[int] = set()  # slots whose proxy makes faults
+        self._step: list[str] = []
+
+    async def run(self, seconds: float) -> Report:
+        """Let things happen for so long, then let everything come right; return the report."""
+        began = monotonic()
+        async with self._servers():
+            try:
+                await self._begin()
+                while monotonic() - began < seconds and not self.oracle.violations:
+                    await self._storm(began + seconds)
+                    await self._calm(self.random.randint(5, 14))
+                await self._finish()
+            except StuckError as stuck:
+                self.oracle.violations.append(Violation("stuck", "", "", str(stuck)))
+        self._sum_up(monotonic() - began)
+        return self.report
+
+    @asynccontextmanager
+    async def _servers(self) -> AsyncIterator[None]:
+        async with (
+            Simulator(self.state) as simulator,
+            Tap(simulator.url, self._listed, self._answered) as self.tap,
+        ):
+            with self.proxies[0], self.proxies[1]:
+                try:
+                    yield
+                finally:
+                    await self.disruptions.end()
+                    await self.crew.end()
+                    await self.observer.end()
+
+    async def _begin(self) -> None:
+        await self.observer.begin()
+        for name, selector in self.fleet.world.selectors.items():
+            self._generations[name] = await self.observer.create(name, selector)
+        self._publish()
+        await self._calm(3)
+
+    async def _storm(self, end: float) -> None:
+        """Some polls under faults, while the world changes."""
+        for _ in range(self.random.randint(3, 12)):
+            if monotonic() > end or self.oracle.violations:
+                break
+            await self._change()
+            leader = await self.crew.leader()
+            if self.random.random() < 0.12:
+                self.disruptions.choose()
+            self._make_trouble(leader)
+            await self._poll(calm=False)
+        self._end_trouble()
+
+    async def _calm(self, polls: int) -> None:
+        """Some polls without a fault, while the world changes less and less."""
+        await self.disruptions.pass_over()
+        if self.random.random() < 0.7:
+            await self._wait_until_alone()
+        for place in range(polls):
+            if self.oracle.violations:
+                return
+            if place < polls // 2:
+                await self._change()
+            await self._poll(calm=True)
+
+    async def _finish(self) -> None:
+        """Let every fault be over, and everything come right."""
+        await self.disruptions.pass_over()
+        await self._wait_until_alone()
+        for _ in range(self.oracle.bound() + LONG_CALM):
+            if self.oracle.violations:
+                break
+            await self._poll(calm=True)
+        if not self.oracle.violations:
+            self.report.differences = self.oracle.differences()
+
+    async def _wait_until_alone(self) -> None:
+        """Wait until nobody can believe that another controller writes, by the real clock."""
+        while True:
+            leader = await self.crew.leader()
+            left = (leader.led_since or 0) + ALONE_AFTER - monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
+
+    async def _change(self) -> None:
+        """Let something really happen, mostly."""
+        if self.random.random() < 0.45:
+            return
+        name = self.random.choice(sorted(self.fleet.changes))
+        self.fleet.changes[name]()
+        self.report.changes[name] += 1
+        self._step.append(name)
+        edit = self.fleet.edit() if self.random.random() < 0.2 else None
+        if edit is not None and not self.disruptions.is_down and self._has_been_seen():
+            resource, selector = edit
+            self._generations[resource] = await self.observer.edit(resource, selector)
+            self.fleet.world.selectors[resource] = selector
+            self.report.changes["edited"] += 1
+            self._step.append(f"edited {resource} to {dict(selector)}")
+        self._publish()
+
+    def _has_been_seen(self) -> bool:
+        """Whether the leader knows every edit so far; the next one waits for that."""
+        leader = self._leader
+        return leader is not None and leader.lives and not self._unseen(leader)
+
+    def _publish(self) -> None:
+        """Make the world what the control plane has."""
+        machines = [self.fleet.world.machines[node] for node in sorted(self.fleet.world.machines)]
+        self.random.shuffle(machines)
+        self.state.devices = [machine.body() for machine in machines]
+        self.oracle.change(self.fleet.world.copy())
+
+    def _make_trouble(self, leader: Worker) -> None:
+        random = self.random
+        self.state.faults.clear()
+        self.tap.lie = None
+        if random.random() < 0.55:
+            self._spoil_list()
+        if random.random() < 0.3:
+            kind = random.choice(OF_ANSWERS)
+            self.state.faults.add(rule(kind, "device", random))
+            self.report.answer_faults[kind] += 1
+            self._step.append(f"answers {kind}")
+        if random.random() < 0.3:
+            self._spoil_api_server(leader)
+
+    def _spoil_list(self) -> None:
+        if self.random.random() < 0.6:
+            kind = self.random.choice(OF_LISTS)
+            self.state.faults.add(rule(kind, "device-list", self.random))
+            self.report.list_faults[kind] += 1
+            self._step.append(f"list {kind}")
+            return
+        kind = self.random.choice(sorted(CHANGES))
+        self.tap.lie = lie(kind, self.random)
+        self.report.lies[kind] += 1
+        self._step.append(f"list with {kind}")
+
+    def _spoil_api_server(self, leader: Worker) -> None:
+        kind = self.random.choice(sorted(OF_API_SERVER))
+        others = self.crew.others(leader)
+        # What a waiting controller sees matters when it comes to lead.
+        worker = others[0] if others and self.random.random() < 0.3 else leader
+        if worker.slot == self.disruptions.cut_off_slot:
+            return
+        proxy = self.proxies[worker.slot]
+        proxy.clear()
+        proxy.add(*OF_API_SERVER[kind](self.random))
+        if kind in CUTS:
+            proxy.cut()
+        self._troubled.add(worker.slot)
+        self.report.api_faults[kind] += 1
+        self._step.append(f"API server of {worker.role.identity}: {kind}")
+
+    def _end_trouble(self) -> None:
+        self.state.faults.clear()
+        self.tap.lie = None
+        for slot in self._troubled - {self.disruptions.cut_off_slot}:
+            self.proxies[slot].clear()
+            self.proxies[slot].cut()
+        self._troubled.clear()
+
+    async def _poll(self, *, calm: bool) -> None:
+        """Let whoever leads poll once, and judge what came of it."""
+        leader = await self.crew.leader()
+        if leader is not self._leader:
+            self.oracle.lead()
+            self.report.leaders += 1
+        alone = monotonic() - (leader.led_since or 0) > ALONE_AFTER
+        undisturbed = calm and alone and leader is self._leader and self.disruptions.is_quiet
+        self._leader = leader
+        self.now += INTERVAL * self.random.uniform(0.9, 1.1)
+        self.oracle.begin(settled=not self.disruptions.is_down)
+        self.disruptions.arm(leader)
+        done = await leader.poll(self.now)
+        await self.disruptions.fire(leader)
+        self.report.steps += 1
+        self.report.polls += done is not None
+        if not self.disruptions.is_down:
+            await self.observer.catch_up(self.report.steps)
+        undisturbed = undisturbed and done is not None and leader.lives
+        self.report.calm_polls += undisturbed
+        unsettled = {*(done or {"retried": ()})["retried"], *self._unseen(leader)}
+        self.oracle.end(calm=undisturbed, unsettled=unsettled)
+        self._log(leader, calm=undisturbed, unsettled=sorted(unsettled))
+
+    def _unseen(self, leader: Worker) -> set[str]:
+        """Return the resources whose last edit the leader does not know of."""
+        return {n for n, g in self._generations.items() if leader.seen.get(n, 0) < g}
+
+    def _log(self, leader: Worker, *, calm: bool, unsettled: list[str]) -> None:
+        said = "; ".join(self._step + self.disruptions.told) or "nothing"
+        waits = f"; unsettled {', '.join(unsettled)}" if unsettled else ""
+        self.report.trail.append(
+            f"{self.report.steps} {self.now:%H:%M:%S} {leader.role.identity} "
+            f"{'calm' if calm else 'storm'}: {said}{waits}"
+        )
+        self._step = []
+        self.disruptions.told = []
+
+    def _listed(self, status: int, body: bytes) -> None:
+        self.oracle.listed(read_listing(status, body), self.now)
+
+    def _answered(self, node: str, status: int, body: bytes) -> None:
+        self.oracle.answered(node, read_answer(status, body))
+
+    def _see(self, slices: Slices) -> None:
+        self.oracle.see(slices)
+
+    def _role(self, number: int, slot: int) -> Role:
+        return Role(
+            identity=f"worker-{number}",
+            namespace=NAMESPACE,
+            kubeconfig=str(self.proxies[slot].kubeconfig(namespace=NAMESPACE)),
+            tailnet=self.tap.url,
+            api_key=self.state.credentials.api_key,
+            lease=LEASE,
+            seed=self.report.seed * 1000 + number,
+        )
+
+    def _sum_up(self, seconds: float) -> None:
+        report, oracle = self.report, self.oracle
+        report.seconds = seconds
+        report.violations = oracle.violations
+        report.removals, report.edits = oracle.removals, oracle.edits
+        report.states, report.gaps = self.observer.states, self.observer.gaps
+        report.lists, report.answers = self.tap.lists, self.tap.answers

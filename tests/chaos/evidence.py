@@ -1,0 +1,114 @@
+"""What was served, kept by what it says of each endpoint."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from tests.chaos.served import Answer, Listing, Look
+from tests.chaos.world import World
+
+INTERVAL: Final = timedelta(seconds=60)
+CONFIRMATIONS: Final = 3
+ONE_LIST_WITHIN: Final = 0.8 * INTERVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt to read the list, and the truth at that moment.
+
+    ``listing`` is None where nothing came that may be believed.
+    """
+
+    listing: Listing | None
+    at: datetime
+    world: World
+
+
+@dataclass(slots=True)
+class _Absence:
+    """The lists in a row that do not show a node as an endpoint."""
+
+    since: datetime
+    first: int
+    counted: list[datetime] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Record:
+    """What verified lists and single answers said.
+
+    ``tagged`` are the nodes that the last verified list showed with tags, or that the slices knew
+    when somebody new began to lead. ``looks`` is how a node looked when a list last showed it as an
+    endpoint of a resource. ``denied`` are nodes that the last list lacks although they answered,
+    ``asked_before`` those of them that had done so before the last list.
+    """
+
+    tagged: frozenset[str] = frozenset()
+    looks: dict[tuple[str, str], Look] = field(default_factory=dict)
+    denied: set[str] = field(default_factory=set)
+    asked_before: set[str] = field(default_factory=set)
+    _shown: Mapping[str, Look] = field(default_factory=dict)
+    _absences: dict[tuple[str, str], _Absence] = field(default_factory=dict)
+    _answers: dict[str, list[tuple[int, Answer]]] = field(default_factory=dict)
+    _number: int = 0
+
+    def take(
+        self, listing: Listing, at: datetime, world: World, held: Iterable[tuple[str, str]]
+    ) -> None:
+        """Take a verified list; ``held`` are the resources and nodes of the slices."""
+        self._number += 1
+        self._shown = listing.shown
+        self.tagged = frozenset(node for node, look in listing.shown.items() if look.tags)
+        self.denied -= listing.shown.keys()
+        self.asked_before = set(self.denied)
+        for name, selector in world.selectors.items():
+            for node, look in listing.shown.items():
+                if look.is_wanted(selector):
+                    self.looks[name, node] = look
+                    self._absences.pop((name, node), None)
+        for name, node in set(held):
+            shown = listing.shown.get(node)
+            if shown is None or not shown.is_wanted(world.selectors[name]):
+                self._lacking(name, node, listing, at)
+
+    def answer(self, node: str, answer: Answer | None) -> None:
+        """Take the answer of a single machine."""
+        self._number += 1
+        if answer is None:
+            return
+        self._answers.setdefault(node, []).append((self._number, answer))
+        if answer.look is not None and node not in self._shown:
+            self.denied.add(node)
+        else:
+            self.denied.discard(node)
+            self.asked_before.discard(node)
+
+    def shows(self, resource: str, node: str) -> bool:
+        """Whether the last verified list shows the node as an endpoint of the resource."""
+        return node in self._shown and (resource, node) not in self._absences
+
+    def answers_of(self, resource: str, node: str) -> list[Answer]:
+        """The answers of a node since a list first lacked it."""
+        absence = self._absences.get((resource, node))
+        first = self._number if absence is None else absence.first
+        return [answer for number, answer in self._answers.get(node, ()) if number >= first]
+
+    def times(self, resource: str, node: str) -> list[str]:
+        """When the lists that lack a node were read, for people."""
+        absence = self._absences.get((resource, node))
+        return [f"{at:%H:%M:%S}" for at in absence.counted] if absence else []
+
+    def is_due(self, resource: str, node: str, at: datetime) -> bool:
+        """Whether enough lists lacked a node, over a long enough time."""
+        absence = self._absences.get((resource, node))
+        if absence is None or len(absence.counted) < CONFIRMATIONS:
+            return False
+        return at - absence.since >= (CONFIRMATIONS - 1) * INTERVAL
+
+    def _lacking(self, name: str, node: str, listing: Listing, at: datetime) -> None:
+        absence = self._absences.setdefault((name, node), _Absence(at, self._number))
+        if listing.nameless or node in listing.unknown:
+            return
+        if not absence.counted or at - absence.counted[-1] >= ONE_LIST_WITHIN:
+            absence.counted.append(at)
