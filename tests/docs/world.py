@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class World:
             (self.cwd / name).symlink_to(ROOT / name)
         _virtual_environment(self.cwd / ".venv")
         self._pod: Pod | None = None
+        self._poll_interval = "1s"
         self._server = OwnControlPlane(folder / "control-plane", os.getpid())
         programs = _programs(folder)
         ends.callback(self._server.kill)
@@ -111,6 +112,9 @@ class World:
         acts = dict[str, Callable[..., None]](
             credentials=self._credentials,
             tag=self._tag,
+            remove=self._remove,
+            restore=self._restore,
+            interval=self._interval,
             roll=self._roll,
             refresh=self._refresh,
             stop=self._stop,
@@ -128,7 +132,7 @@ class World:
             # Not before: its garbage collector looks for new kinds of objects every 30 s only.
             self._ends.callback(start_controller_manager(self._server, os.getpid()).kill)
         self._stop()
-        self._pod = Pod(self._server, self._folder, self._tailnet.url)
+        self._pod = Pod(self._server, self._folder, self._tailnet.url, self._poll_interval)
         self._ends.callback(self._pod.process.kill)
 
     def _stop(self) -> None:
@@ -144,6 +148,19 @@ class World:
     def _tag(self, device: str, *tags: str) -> None:
         """Give a machine these tags and no other, as its owner does in the admin console."""
         self._tailnet.tag(device, list(tags))
+
+    def _remove(self, *devices: str) -> None:
+        """Remove machines from the tailnet, as their owner does in the admin console."""
+        self._tailnet.remove(devices)
+
+    def _restore(self) -> None:
+        """Bring back every machine that was removed."""
+        self._tailnet.restore()
+
+    def _interval(self, interval: str) -> None:
+        """Replace the pods by ones with this time between two lists, instead of a minute."""
+        self._poll_interval = interval
+        self._roll()
 
 
 class Tailnet:
@@ -164,6 +181,7 @@ class Tailnet:
         ends.callback(process.kill)
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
+        self._removed: list[Any] = []
         self.url: str = said["url"]
         self.credentials = {
             "TS_BASE_URL": self.url,
@@ -172,16 +190,36 @@ class Tailnet:
         }
 
     def tag(self, device: str, tags: list[str]) -> None:
-        listed = httpx.get(f"{self.url}/simulator/devices", trust_env=False).json()["devices"]
-        (node,) = [d["nodeId"] for d in listed if d["name"].partition(".")[0] == device]
+        (node,) = [d["nodeId"] for d in self._devices() if d["name"].partition(".")[0] == device]
         path = f"{self.url}/simulator/devices/{node}"
         httpx.patch(path, json={"tags": tags}, trust_env=False).raise_for_status()
+
+    def remove(self, devices: Sequence[str]) -> None:
+        """Remove them all at one time, so that no list shows some of them only."""
+        listed = self._devices()
+        self._removed += [d for d in listed if d["name"].partition(".")[0] in devices]
+        self._put([device for device in listed if device not in self._removed])
+
+    def restore(self) -> None:
+        self._put(self._devices() + self._removed)
+        self._removed = []
+
+    def _devices(self) -> list[Any]:
+        answer = httpx.get(f"{self.url}/simulator/devices", trust_env=False)
+        devices: list[Any] = answer.raise_for_status().json()["devices"]
+        return devices
+
+    def _put(self, devices: list[Any]) -> None:
+        path, body = f"{self.url}/simulator/devices", {"devices": devices}
+        httpx.put(path, json=body, trust_env=False).raise_for_status()
 
 
 class Pod:
     """The process that stands for the pods of the chart's Deployment, until it is stopped."""
 
-    def __init__(self, server: OwnControlPlane, folder: Path, tailnet_url: str) -> None:
+    def __init__(
+        self, server: OwnControlPlane, folder: Path, tailnet_url: str, interval: str
+    ) -> None:
         self._server = server
         self._mounted = folder / "mounted"
         self.write_volumes()
@@ -189,11 +227,11 @@ class Pod:
         (container,) = pod["containers"]
         arguments = [a.replace(MOUNTED, str(self._mounted)) for a in container["args"]]
         env = environment(
-            **_variables(container["env"]),
+            **self._variables(container["env"]),
             KUBECONFIG=str(server.service_account(NAMESPACE, pod["serviceAccountName"])),
             # Not the chart's: where the tailnet is, ports that are free, and shorter waiting.
             TAILNET_DISCOVERY_TAILNETS_0_BASE_URL=tailnet_url,
-            TAILNET_DISCOVERY_TAILNETS_0_POLL_INTERVAL="1s",
+            TAILNET_DISCOVERY_TAILNETS_0_POLL_INTERVAL=interval,
             TAILNET_DISCOVERY_LISTEN_HEALTH="127.0.0.1:0",
             TAILNET_DISCOVERY_LISTEN_METRICS="127.0.0.1:0",
         )
@@ -211,6 +249,15 @@ class Pod:
         secret = self._get("/api/v1", "secrets", f"{NAME}-oauth")["data"]
         for name, value in secret.items():
             (oauth / name).write_bytes(base64.b64decode(value))
+
+    def _variables(self, asked: list[dict[str, Any]]) -> dict[str, str]:
+        """Return the container's variables, those of the downward API too."""
+        return {
+            one["name"]: POD[one["valueFrom"]["fieldRef"]["fieldPath"]]
+            if "valueFrom" in one
+            else one["value"].replace(MOUNTED, str(self._mounted))
+            for one in asked
+        }
 
     def _get(self, group: str, plural: str, name: str) -> Any:
         answer = self._server.api.get(f"{group}/namespaces/{NAMESPACE}/{plural}/{name}")
@@ -237,8 +284,3 @@ def _virtual_environment(path: Path) -> None:
     program.write_text(f"#!{sys.executable}\n{_REFUSED}")
     program.chmod(0o755)
     (path / "runtime").touch()
-
-
-def _variables(asked: list[dict[str, Any]]) -> dict[str, str]:
-    """Return what the downward API gives the container."""
-    return {one["name"]: POD[one["valueFrom"]["fieldRef"]["fieldPath"]] for one in asked}
