@@ -19,6 +19,7 @@ from discovery.clients.errors import APIError
 from discovery.clients.exchange import Exchange
 from discovery.clients.kube.transport import Transport
 from discovery.metrics import Metrics
+from discovery.recorder.ring import Ring
 from discovery.settings import ConfigError
 from tests.security.transcripts import note, secret
 
@@ -35,6 +36,7 @@ def hear(patch: pytest.MonkeyPatch) -> None:
     _hear_errors(patch)
     _hear_output(patch)
     _hear_metrics(patch)
+    _hear_recordings(patch)
     _learn_secrets(patch)
 
 
@@ -124,6 +126,16 @@ def _hear_metrics(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Metrics, "text", heard)
     _after(patch, Metrics, "__init__", lambda self, *_, **__: _metrics.append(self))
+
+
+def _hear_recordings(patch: pytest.MonkeyPatch) -> None:
+    """Hear what a support bundle will hold."""
+    _before(
+        patch,
+        Ring,
+        "append",
+        lambda _, line, **__: note("recordings", line.decode(errors="replace")),
+    )
 
 
 def _learn_secrets(patch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,12 @@ def _spelled(status: Any) -> str:
 
 
 def note_files(folder: Path) -> None:
-    """Note every file that ``sync`` or ``run`` has written to a folder."""
+    """Note every file that ``sync`` or ``run`` has written to a folder; of status.yaml the status.
+
+    What stands above it there is the resource as its author wrote it.
+    """
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            note("files", path.read_text(errors="replace"))
+            text = path.read_text(errors="replace")
+            _, found, status = text.partition("\nstatus:")
+            note("files", status if found else text)

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from discovery.clients.errors import TransientError
 from discovery.metrics import Metrics
+from discovery.recorder.ring import Ring
 from discovery.settings import ConfigError
 from tests.cli.commands.conftest import Place, Process
 from tests.security.transcripts import secret
@@ -103,6 +104,13 @@ def test_a_program_that_is_run(run: Any) -> None:
 def test_a_file(place: Place) -> None:
     place.out.mkdir()
     (place.out / "status.yaml").write_text(planted("file"))
+
+
+def test_a_recording(tmp_path: Path) -> None:
+    ring = Ring(tmp_path)
+    ring.open()
+    ring.append(planted("ring").encode())
+    ring.close()
 
 
 def test_a_form_of_it() -> None:

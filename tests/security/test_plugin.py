@@ -62,6 +62,7 @@ def test_every_channel_is_searched(finished: str) -> None:
         ("output", "test_a_program_that_is_run"),
         ("metrics", "test_a_metric"),
         ("files", "test_a_file"),
+        ("recordings", "test_a_recording"),
     }
 
 

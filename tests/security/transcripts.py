@@ -7,6 +7,7 @@ nothing in a process that keeps no transcript, such as a script that imports a f
 
 import json
 import re
+from array import array
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from urllib.parse import quote, quote_plus
 SHORTEST: Final = 7
 """Characters of a secret: what is shorter is found in texts that know nothing of it."""
 
+_REMEMBERED: Final = 2**16  # texts
 _RECORD, _TEXT = "\x1e", "\x1f"
 _PREFIX: Final = 6  # bytes of a form by which a place is found that is worth a look
 
@@ -45,7 +47,7 @@ class Transcript:
     name: str
     test: str = ""
     learning: bool = True
-    _seen: set[int] = field(default_factory=set)
+    _seen: "array[int]" = field(default_factory=lambda: array("q", bytes(8 * _REMEMBERED)))
     _known: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -57,10 +59,14 @@ class Transcript:
         return path.open("a", encoding="utf-8", errors="backslashreplace")
 
     def note(self, channel: str, text: str) -> None:
-        """Keep a text that the program said; what was said before is kept once."""
+        """Keep a text that the program said; what was said shortly before is kept once.
+
+        The memory for that has a fixed size: there are tests of how much memory the program takes.
+        """
         digest = hash((channel, text))
-        if text and digest not in self._seen:
-            self._seen.add(digest)
+        place = digest % _REMEMBERED
+        if text and self._seen[place] != digest:
+            self._seen[place] = digest
             text = text.replace(_RECORD, " ")
             self._texts.write(f"{_RECORD}{channel}{_TEXT}{self.test}\n{text}\n")
 
