@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tests.chaos.crew import Worker
+from tests.chaos.deck import Deck
 from tests.chaos.trouble import OBJECTS, WRITES
 from tests.controlplane.exchange import Exchange
 from tests.controlplane.faults import Act, Fault, drop
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 FROZEN_FOR: Final = (3.5, 5.0)  # seconds; longer than a lease
 KINDS: Final = (
-    *("killed in a pass", "killed in a pass", "killed", "resigned", "frozen", "frozen in a pass"),
+    *("killed in a pass", "killed", "resigned", "frozen", "frozen in a pass"),
     *("cut off", "API server restarted", "API server killed in a pass"),
 )
 
@@ -26,6 +27,7 @@ class Disruptions:
     def __init__(self, driver: "Driver") -> None:
         self.told: list[str] = []
         self._driver = driver
+        self._kinds = Deck(KINDS, driver.random)
         self._kind = ""
         self._fired = False
         self._frozen: list[tuple[float, Worker]] = []
@@ -51,7 +53,7 @@ class Disruptions:
         """Choose what happens at the next poll."""
         if not self.is_quiet:
             return
-        self._kind = self._driver.random.choice(KINDS)
+        self._kind = self._kinds.deal()
 
     def arm(self, leader: Worker) -> None:
         """Let what is to happen in a pass happen at one of its writes."""

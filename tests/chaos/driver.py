@@ -12,6 +12,7 @@ from typing import Final
 from discovery.simulator import Simulator, SimulatorState
 from tests.chaos.cluster import NAMESPACE, Observer
 from tests.chaos.crew import Crew, StuckError, Worker
+from tests.chaos.deck import Deck
 from tests.chaos.disruption import Disruptions
 from tests.chaos.fleet import Fleet
 from tests.chaos.lies import CHANGES, lie
@@ -44,6 +45,11 @@ class Driver:
         self.state = SimulatorState()
         self.crew = Crew(folder, self._role)
         self.disruptions = Disruptions(self)
+        self._lists = Deck(OF_LISTS, self.random)
+        self._lies = Deck(CHANGES, self.random)
+        self._answers = Deck(OF_ANSWERS, self.random)
+        self._api_server = Deck(OF_API_SERVER, self.random)
+        self._changes = Deck(self.fleet.changes, self.random)
         self._generations: dict[str, int] = {}
         self._leader: Worker | None = None
         self._troubled: set[int] = set()  # slots whose proxy makes faults
@@ -134,7 +140,7 @@ class Driver:
         """Let something really happen, mostly."""
         if self.random.random() < 0.45:
             return
-        name = self.random.choice(sorted(self.fleet.changes))
+        name = self._changes.deal()
         self.fleet.changes[name]()
         self.report.changes[name] += 1
         self._step.append(name)
@@ -166,7 +172,7 @@ class Driver:
         if random.random() < 0.55:
             self._spoil_list()
         if random.random() < 0.3:
-            kind = random.choice(OF_ANSWERS)
+            kind = self._answers.deal()
             self.state.faults.add(rule(kind, "device", random))
             self.report.answer_faults[kind] += 1
             self._step.append(f"answers {kind}")
@@ -175,23 +181,23 @@ class Driver:
 
     def _spoil_list(self) -> None:
         if self.random.random() < 0.6:
-            kind = self.random.choice(OF_LISTS)
+            kind = self._lists.deal()
             self.state.faults.add(rule(kind, "device-list", self.random))
             self.report.list_faults[kind] += 1
             self._step.append(f"list {kind}")
             return
-        kind = self.random.choice(sorted(CHANGES))
+        kind = self._lies.deal()
         self.tap.lie = lie(kind, self.random)
         self.report.lies[kind] += 1
         self._step.append(f"list with {kind}")
 
     def _spoil_api_server(self, leader: Worker) -> None:
-        kind = self.random.choice(sorted(OF_API_SERVER))
         others = self.crew.others(leader)
         # What a waiting controller sees matters when it comes to lead.
         worker = others[0] if others and self.random.random() < 0.3 else leader
         if worker.slot == self.disruptions.cut_off_slot:
             return
+        kind = self._api_server.deal()
         proxy = self.proxies[worker.slot]
         proxy.clear()
         proxy.add(*OF_API_SERVER[kind](self.random))

@@ -11,6 +11,8 @@ from tests.chaos.world import World
 INTERVAL: Final = timedelta(seconds=60)
 CONFIRMATIONS: Final = 3
 ONE_LIST_WITHIN: Final = 0.8 * INTERVAL
+ROUNDED: Final = timedelta(seconds=1)
+"""Status has whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,11 @@ class Record:
         absence = self._absences.get((resource, node))
         if absence is None or len(absence.counted) < CONFIRMATIONS:
             return False
-        return at - absence.since >= (CONFIRMATIONS - 1) * INTERVAL
+        return at - absence.since > (CONFIRMATIONS - 1) * INTERVAL - ROUNDED
 
     def _lacking(self, name: str, node: str, listing: Listing, at: datetime) -> None:
         absence = self._absences.setdefault((name, node), _Absence(at, self._number))
         if listing.nameless or node in listing.unknown:
             return
-        if not absence.counted or at - absence.counted[-1] >= ONE_LIST_WITHIN:
+        if not absence.counted or at - absence.counted[-1] > ONE_LIST_WITHIN - ROUNDED:
             absence.counted.append(at)

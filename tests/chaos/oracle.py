@@ -60,6 +60,7 @@ class Oracle:
     def __post_init__(self) -> None:
         self.record = Record()
         self._start: dict[str, dict[str, str]] = {}
+        self._largest: dict[str, int] = {}
         self._candidates: list[Outcome] = []
         self._window: dict[str, list[_Removed]] = {name: [] for name in self.world.selectors}
         self._waits: dict[tuple[str, str], int] = {}
@@ -75,6 +76,7 @@ class Oracle:
         if settled:
             self._candidates = self._candidates[-1:]
             self._start = {name: dict(held) for name, held in self.present.items()}
+            self._largest = {name: len(set(held.values())) for name, held in self._start.items()}
 
     def lead(self) -> None:
         """Another process leads: it judges its first list by what the slices hold."""
@@ -103,6 +105,9 @@ class Oracle:
         """The slices of the cluster are these now."""
         before = self.present
         self.present = {name: dict(held) for name, held in slices.items()}
+        for name, held in self.present.items():
+            # What came in this very pass counts for the size of which a part may go.
+            self._largest[name] = max(self._largest.get(name, 0), len(set(held.values())))
         for name, held in before.items():
             now = self.present.get(name, {})
             for address, node in held.items():
@@ -226,7 +231,7 @@ class Oracle:
         }
         since = outcome.at - CONFIRMATIONS * INTERVAL
         window = [one for one in self._window[name] if one.at > since and one.node not in held]
-        size = max([len(held), *(one.size for one in window)])
+        size = max([self._largest[name], *(one.size for one in window)])
         going = guarded | {one.node for one in window}
         budget = max(LEAST_BUDGET, size * PERCENT // 100)
         return len(going) > budget or not (wanted or held & listing.unknown)
@@ -244,8 +249,7 @@ class Oracle:
         if not gone or listing is None or not self._is_guarded(name, node, listing):
             return
         self.removals += 1
-        size = len(set(self._start.get(name, {}).values()))
-        self._window[name].append(_Removed(outcome.at, node, size))
+        self._window[name].append(_Removed(outcome.at, node, self._largest[name]))
 
     def _report(self, rule: str, resource: str, node: str, why: str) -> None:
         self.violations.append(Violation(rule, resource, node, why))
