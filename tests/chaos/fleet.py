@@ -71,7 +71,7 @@ class Fleet:
             node=f"n{number:04}CNTRL",
             number=str(7_000_000 + number),
             label=label or f"{role}-{number}",
-            addresses=addresses or (f"100.64.{high}.{low + 1}", f"fd7a:115c:a1e0::{number:x}"),
+            addresses=addresses or (f"100.64.{high}.{low + 1}", f"fd7a:115c:a1e0:1::{number:x}"),
             tags=(f"tag:env-{env}", f"tag:role-{role}", f"tag:zone-{zone}"),
         )
         self.world.machines[machine.node] = machine
