@@ -34,7 +34,12 @@ class ManifestsOverCluster(ClusterStore):
         there = super().get(key)
         if not isinstance(resource, TailscaleEndpoints) or there is None:
             return resource
-        update = {"uid": there.metadata.uid, "generation": there.metadata.generation}
+        is_edited = isinstance(there, TailscaleEndpoints) and there.spec != resource.spec
+        update = {
+            "uid": there.metadata.uid,
+            # As it will be once the manifest is applied: an edit is judged as one.
+            "generation": there.metadata.generation + is_edited,
+        }
         metadata = resource.metadata.model_copy(update=update)
         known = resource.model_copy(update={"metadata": metadata, "status": there.status})
         return with_approval(known, there.metadata)
