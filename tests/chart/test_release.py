@@ -267,7 +267,11 @@ def test_a_scheduled_run_of_the_chart_makes_slices_of_devices(
 
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "discovery", *arguments.split(), "--kubeconfig", account],
-        env={**os.environ, "TAILNET_DISCOVERY_POD_NAMESPACE": release4.namespace},
+        env={
+            **os.environ,
+            "TAILNET_DISCOVERY_POD_NAMESPACE": release4.namespace,
+            "TAILNET_DISCOVERY_RECORDER_DIRECTORY": str(tmp_path / "recorder"),
+        },
         capture_output=True,
         text=True,
         check=False,

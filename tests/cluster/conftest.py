@@ -241,6 +241,7 @@ async def programs(
         TS_API_KEY=simulator.state.credentials.api_key,
         TS_TAILNET="-",
         TAILNET_DISCOVERY_POD_NAMESPACE=namespace,
+        XDG_STATE_HOME=str(tmp_path / "state"),
     )
     kubeconfig = control_plane.kubeconfig(namespace=namespace)
     made = Programs(tmp_path, environ, kubeconfig, namespace)

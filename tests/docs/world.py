@@ -230,6 +230,7 @@ class Pod:
             **self._variables(container["env"]),
             KUBECONFIG=str(server.service_account(NAMESPACE, pod["serviceAccountName"])),
             # Not the chart's: where the tailnet is, ports that are free, and shorter waiting.
+            TAILNET_DISCOVERY_RECORDER_DIRECTORY=str(folder / "recorder"),
             TAILNET_DISCOVERY_TAILNETS_0_BASE_URL=tailnet_url,
             TAILNET_DISCOVERY_TAILNETS_0_POLL_INTERVAL=interval,
             TAILNET_DISCOVERY_LISTEN_HEALTH="127.0.0.1:0",
