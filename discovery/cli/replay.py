@@ -78,8 +78,8 @@ def _read(bundle: Path) -> "list[Replayed]":
         advice = "Take a file of support-bundle, or the recorder's folder."
         raise CommandError(str(error), str(bundle), advice) from error
     except ForeignFormatError as error:
-        advice = "Replay it with that version."
-        raise CommandError(f"the records have another {error}", str(bundle), advice) from error
+        advice = "Replay them with that version."
+        raise CommandError(f"the records have {error}", str(bundle), advice) from error
     for version in sorted({one.version for one in found} - {__version__}):
         text = f"warning: recorded by {version}, replayed by {__version__}: versions may differ"
         click.echo(text, err=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from discovery.recorder.redaction import redacted_text
-from discovery.recorder.ring import FORMAT, encoded, records, segments
+from discovery.recorder.ring import FORMAT, contents, encoded, records
 
 ROOT: Final = "tailnet-discovery-support"
 _LARGEST: Final = 8 * 1024**3  # bytes; twice the largest ring, so that no file fills the memory
@@ -24,10 +24,10 @@ class BundleError(Exception):
 
 def pack(ring: Path, version: str, settings: Any) -> bytes:
     """Return the bundle of a ring; ``settings`` have no secrets any more."""
-    names = segments(ring)
-    about = {"format": FORMAT, "version": version, "segments": [name.name for name in names]}
+    parts = contents(ring)
+    about = {"format": FORMAT, "version": version, "segments": sorted(parts)}
     files = {"about.json": encoded(about), "settings.json": redacted_text(encoded(settings))}
-    files |= {f"ring/{name.name}": name.read_bytes() for name in names}
+    files |= {f"ring/{name}": content for name, content in parts.items()}
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as zipped,
@@ -43,7 +43,7 @@ def pack(ring: Path, version: str, settings: Any) -> bytes:
 def read(place: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the records of a bundle, of a ring's folder, or of one segment. Raises BundleError."""
     if place.is_dir():
-        parts = [name.read_bytes() for name in segments(place)]
+        parts = list(contents(place).values())
     elif place.name.endswith(".jsonl"):
         parts = [place.read_bytes()]
     else:

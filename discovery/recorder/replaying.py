@@ -105,7 +105,7 @@ def replay(records: Iterable[Record]) -> Iterator[Replayed]:
                 version = record["version"]
                 lists.clear()
                 if record["format"] != FORMAT:
-                    raise ForeignFormatError(f"format {record['format']} of version {version}")
+                    raise ForeignFormatError(f"format {record['format']}, of version {version}")
             case "list":
                 follow(lists, record)
             case "failure" if record["resource"] in last:

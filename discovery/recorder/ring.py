@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,6 +134,15 @@ class Ring:
 def segments(directory: Path) -> list[Path]:
     """Return the segments of a ring, the oldest first."""
     return sorted(directory.glob(_PATTERN))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Return what each segment holds, the oldest first; one may end while others are read."""
+    found = {}
+    for path in segments(directory):
+        with suppress(FileNotFoundError):
+            found[path.name] = path.read_bytes()
+    return found
 
 
 def encoded(record: Any) -> bytes:

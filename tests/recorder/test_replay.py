@@ -134,7 +134,7 @@ async def test_a_decision_whose_list_is_lost_is_not_called_reproduced(world: Wor
 
 async def test_records_of_another_format_are_refused(world: World) -> None:
     first, *rest = world.records()
-    with pytest.raises(ForeignFormatError, match=r"format 2 of version 1\.2\.3"):
+    with pytest.raises(ForeignFormatError, match=r"format 2, of version 1\.2\.3"):
         list(replay([first | {"format": 2}, *rest]))
 
 
