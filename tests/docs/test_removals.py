@@ -33,7 +33,7 @@ def column(heading: str) -> list[str]:
 
 
 def pass_over(
-    size: int, missing: range, at: datetime, memory: RemovalStatus | None = NoneXX
+    size: int, missing: range, at: datetime, memory: RemovalStatus | None = None
 ) -> Decision:
     """A pass in which machines of a resource are missing, and each was denied by itself."""
     losses = tuple(Loss(f"n{i}", f"m{i}", RemovalCause.ABSENT) for i in missing)
