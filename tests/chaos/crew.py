@@ -109,16 +109,16 @@ class Crew:
         for slot in {0, 1} - {one.slot for one in self.workers}:
             self.workers.append(await self._start(slot))
 
-    async def leader(self) -> Worker:
-        """Return who leads, after waiting for that."""
-        end = monotonic() + LEADS_WITHIN
+    async def leader(self, within: float = LEADS_WITHIN) -> Worker:
+        """Return who leads, after waiting so many seconds for that."""
+        end = monotonic() + within
         while monotonic() < end:
             await self.fill()
             leading = [one for one in self.workers if one.leads]
             if leading:
                 return max(leading, key=lambda one: one.led_since or 0)
             await asyncio.sleep(0.05)  # processes tell of nothing when they die
-        raise StuckError(f"nobody came to lead within {LEADS_WITHIN:g} s")
+        raise StuckError(f"nobody came to lead within {within:g} s")
 
     def others(self, leader: Worker) -> list[Worker]:
         """Return the workers that do not lead."""

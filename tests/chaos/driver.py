@@ -97,7 +97,7 @@ class Driver:
             if monotonic() > end or self.oracle.violations:
                 break
             await self._change()
-            leader = await self.crew.leader()
+            leader = await self._lead()
             if self.random.random() < 0.12:
                 self.disruptions.choose()
             self._make_trouble(leader)
@@ -127,10 +127,18 @@ class Driver:
         if not self.oracle.violations:
             self.report.differences = self.oracle.differences()
 
+    async def _lead(self) -> Worker:
+        """Return who leads; faults that keep everybody from it are not kept up for long."""
+        try:
+            return await self.crew.leader(within=3 * LEASE[0])
+        except StuckError:
+            self._end_trouble()
+            return await self.crew.leader()
+
     async def _wait_until_alone(self) -> None:
         """Wait until nobody can believe that another controller writes, by the real clock."""
         while True:
-            leader = await self.crew.leader()
+            leader = await self._lead()
             left = (leader.led_since or 0) + ALONE_AFTER - monotonic()
             if left <= 0:
                 return
@@ -217,7 +225,7 @@ class Driver:
 
     async def _poll(self, *, calm: bool) -> None:
         """Let whoever leads poll once, and judge what came of it."""
-        leader = await self.crew.leader()
+        leader = await self._lead()
         if leader is not self._leader:
             self.oracle.lead()
             self.report.leaders += 1
