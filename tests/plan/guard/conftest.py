@@ -26,6 +26,7 @@ MINUTE = timedelta(minutes=1)
 FRESH = Freshness(fresh=True, reason="Verified", message="Verified.")
 POLICY = TailnetPolicy("company.ts.net", ("company.ts.net",))
 SELECTED = [{"key": "env", "operator": "In", "values": ["production"]}]
+STAGING = [{"key": "env", "operator": "In", "values": ["staging"]}]
 
 
 def device(number: int, *tags: str, **fields: Any) -> Device:
@@ -40,6 +41,11 @@ def device(number: int, *tags: str, **fields: Any) -> Device:
 
 def fleet(*numbers: int) -> list[Device]:
     return [device(number) for number in numbers]
+
+
+def without(*numbers: int) -> list[int]:
+    """The numbers of ten devices but for these."""
+    return [number for number in range(1, 11) if number not in numbers]
 
 
 @dataclass
