@@ -73,7 +73,7 @@ def _read(bundle: Path) -> "list[Replayed]":
         advice = "Make one: tailnet-discovery support-bundle."
         raise CommandError("there is no such file or folder", str(bundle), advice)
     try:
-        found = list(replay(read(bundle)))
+        found = replay(read(bundle))
     except BundleError as error:
         advice = "Take a file of support-bundle, or the recorder's folder."
         raise CommandError(str(error), str(bundle), advice) from error
@@ -92,13 +92,13 @@ def _table(found: "Iterable[Replayed]") -> Table:
 
 
 def _row(one: "Replayed") -> tuple[str, ...]:
-    changes = "not written" if one.failure else str(len(one.outcome["changes"]))
+    changes = "not written" if one.failure else str(len(one.changes))
     return (
         _spelled(one.time),
         str(one.resource),
         _grouped(one.removed, "cause"),
         _grouped(one.held, "reason"),
-        "observed only" if one.observed_only else changes,
+        "observed only" if one.is_observed else changes,
         "yes" if one.reproduced else "NO",
     )
 
@@ -112,20 +112,21 @@ def _grouped(losses: Iterable[Any], by: str) -> str:
 
 
 def _document(one: "Replayed") -> dict[str, Any]:
-    evidence = one.inputs.get("evidence")
     return {
         "time": _spelled(one.time),
         "resource": str(one.resource),
         "version": one.version,
         "removed": one.removed,
         "held": one.held,
+        "changes": one.changes,
+        "observedOnly": one.is_observed,
         "failure": one.failure,
-        "evidence": evidence,
-        "list": one.inputs.get("list"),
-        "outcome": one.outcome,
+        "evidence": one.evidence,
+        "list": one.listed,
         "reproduced": one.reproduced,
         "problem": one.problem,
         "differences": one.differences,
+        "outcomes": one.outcomes,
     }
 
 

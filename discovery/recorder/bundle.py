@@ -7,6 +7,7 @@ content.
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,17 +42,15 @@ def pack(ring: Path, version: str, settings: Any) -> bytes:
 
 
 def read(place: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the records of a bundle, of a ring's folder, or of one segment. Raises BundleError."""
-    if place.is_dir():
-        parts = list(contents(place).values())
-    elif place.name.endswith(".jsonl"):
-        parts = [place.read_bytes()]
-    else:
-        parts = _unpacked(place)
-    found = [record for part in parts for record in records(part)]
-    if not found:
+    """Yield the records of a bundle or of a ring's folder. Raises BundleError."""
+    parts = list(contents(place).values()) if place.is_dir() else _unpacked(place)
+    if not parts:
         raise BundleError("nothing is recorded there")
-    yield from found
+    for part in parts:
+        try:
+            yield from records(part)
+        except (EOFError, OSError, zlib.error) as error:
+            raise BundleError("a packed segment is damaged") from error
 
 
 def _unpacked(place: Path) -> list[bytes]:

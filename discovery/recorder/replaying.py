@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from discovery.plan.losses import RemovalCause
+from discovery.plan.observed import Sync
 from discovery.plan.passes import plan_pass, plan_removal
 from discovery.plan.slices import EndpointSlice
 from discovery.recorder.lists import RecordedList, follow
@@ -34,68 +36,40 @@ class ForeignFormatError(Exception):
 class Replayed:
     """A recorded decision, and what came of making it again.
 
-    ``outcome`` is the recorded one, ``again`` the new one, None where it could not be made for the
-    reason in ``problem``. ``failure`` says why its changes were not all written, where that is so.
+    ``removed`` are the endpoints that it took out of slices, each with the cause of its loss, and
+    ``held`` those that it kept for a reason. ``changes`` are its writes without their objects;
+    ``is_observed`` says that it only told them, ``failure`` why not all of them were carried out.
+    ``evidence`` is what is known of the tailnet, and ``listed`` which list. ``outcomes`` are the
+    recorded one and the new one, where those differ; ``problem`` says why there is no new one.
     """
 
     time: datetime
     resource: Key
     version: str
-    inputs: Record
-    outcome: Record
-    again: Record | None = None
+    removed: list[Record]
+    held: list[Record]
+    changes: list[Record]
+    is_observed: bool
+    evidence: Record | None
+    listed: Record | None
+    outcomes: tuple[Record, Record] | None = None
     problem: str = ""
     failure: str = ""
 
     @property
     def reproduced(self) -> bool:
-        """Whether both are the same bytes."""
-        return self.again is not None and encoded(self.again) == encoded(self.outcome)
-
-    @property
-    def removed(self) -> list[Record]:
-        """The endpoints that it took out of slices, each with the cause of its loss."""
-        if self.observed_only:
-            return []
-        known = {loss["name"]: loss for loss in self.outcome.get("released", ())}
-        gone = self._names() - self._names_after()
-        return [known.get(name) or {"name": name, **self._other_cause} for name in sorted(gone)]
-
-    @property
-    def observed_only(self) -> bool:
-        """Whether it only said what it would change."""
-        return self.outcome.get("sync") == "ObserveOnly"
-
-    @property
-    def _other_cause(self) -> dict[str, str]:
-        sync = self.outcome.get("sync")
-        cause = "ResourceDeleted" if sync is None else sync
-        return {"cause": cause, "detail": ""}
-
-    def _names(self) -> set[str]:
-        return {e["name"] for one in self.inputs["slices"] for e in one["endpoints"]}
-
-    def _names_after(self) -> set[str]:
-        changed = {c["name"]: c["after"] for c in self.outcome["changes"] if _is_slice(c)}
-        kept = (one for one in self.inputs["slices"] if one["name"] not in changed)
-        new = (one for one in changed.values() if one is not None)
-        return {e["name"] for one in kept for e in one["endpoints"]} | {
-            e["hostname"] for one in new for e in one["endpoints"]
-        }
-
-    @property
-    def held(self) -> list[Record]:
-        """The losses that it held."""
-        return list(self.outcome.get("held", ()))
+        """Whether both outcomes are the same bytes."""
+        return self.outcomes is None and not self.problem
 
     @property
     def differences(self) -> list[str]:
         """Where the two outcomes differ, as paths into them."""
-        return [] if self.again is None else sorted(_differences(self.outcome, self.again, ""))
+        return [] if self.outcomes is None else sorted(_differences(*self.outcomes, ""))
 
 
-def replay(records: Iterable[Record]) -> Iterator[Replayed]:
+def replay(records: Iterable[Record]) -> list[Replayed]:
     """Make every recorded decision again, in order. Raises ForeignFormatError."""
+    found: list[Replayed] = []
     lists: dict[str, RecordedList] = {}
     last: dict[str, Replayed] = {}
     version = ""
@@ -105,7 +79,8 @@ def replay(records: Iterable[Record]) -> Iterator[Replayed]:
                 version = record["version"]
                 lists.clear()
                 if record["format"] != FORMAT:
-                    raise ForeignFormatError(f"format {record['format']}, of version {version}")
+                    text = f"format {record['format']}, of version {version}"
+                    raise ForeignFormatError(text)
             case "list":
                 follow(lists, record)
             case "failure" if record["resource"] in last:
@@ -113,13 +88,24 @@ def replay(records: Iterable[Record]) -> Iterator[Replayed]:
             case "pass" | "end":
                 made = _replayed(record, lists, version)
                 last[record["resource"]] = made
-                yield made
+                found.append(made)
+    return found
 
 
 def _replayed(record: Record, lists: Mapping[str, RecordedList], version: str) -> Replayed:
+    inputs, outcome = record["inputs"], record["outcome"]
     namespace, _, name = record["resource"].partition("/")
-    time = msgspec.convert(record["time"], datetime)
-    made = Replayed(time, Key(namespace, name), version, record["inputs"], record["outcome"])
+    made = Replayed(
+        time=msgspec.convert(record["time"], datetime),
+        resource=Key(namespace, name),
+        version=version,
+        removed=_removed(inputs, outcome),
+        held=outcome.get("held", []),
+        changes=[{k: v for k, v in one.items() if k != "after"} for one in outcome["changes"]],
+        is_observed=_is_observed(outcome),
+        evidence=inputs.get("evidence"),
+        listed=inputs.get("list"),
+    )
     try:
         again = (
             _ended(record, made.resource) if record["kind"] == "end" else _decided(record, lists)
@@ -130,7 +116,9 @@ def _replayed(record: Record, lists: Mapping[str, RecordedList], version: str) -
         made.problem = f"the inputs can not be read: {error}"
     else:
         # What was recorded went through the same.
-        made.again = msgspec.json.decode(redacted_text(encoded(again)))
+        again = msgspec.json.decode(redacted_text(encoded(again)))
+        if encoded(again) != encoded(outcome):
+            made.outcomes = (outcome, again)
     return made
 
 
@@ -153,8 +141,22 @@ def _ended(record: Record, key: Key) -> dict[str, Any]:
     return {"changes": changes_value(changes)}
 
 
-def _is_slice(change: Record) -> bool:
-    return bool(change["kind"] == "EndpointSlice")
+def _is_observed(outcome: Record) -> bool:
+    return outcome.get("sync") == Sync.OBSERVE_ONLY
+
+
+def _removed(inputs: Record, outcome: Record) -> list[Record]:
+    """Return what is in no slice any more; what no loss explains goes for what the pass says."""
+    if _is_observed(outcome):
+        return []
+    changed = {c["name"]: c["after"] for c in outcome["changes"] if c["kind"] == "EndpointSlice"}
+    before = {e["name"] for one in inputs["slices"] for e in one["endpoints"]}
+    kept = [one for one in inputs["slices"] if one["name"] not in changed]
+    after = {e["name"] for one in kept for e in one["endpoints"]}
+    after |= {e["hostname"] for one in changed.values() if one for e in one["endpoints"]}
+    known = {loss["name"]: loss for loss in outcome.get("released", ())}
+    cause = outcome.get("sync", RemovalCause.RESOURCE_DELETED.value)
+    return [known.get(name, {"name": name, "cause": cause}) for name in sorted(before - after)]
 
 
 def _differences(one: Any, other: Any, path: str) -> Iterator[str]:

@@ -105,7 +105,7 @@ class World:
         return sum(name.stat().st_size for name in segments(self.ring))
 
     def replayed(self) -> list[Replayed]:
-        return list(replay(self.records()))
+        return replay(self.records())
 
 
 @pytest.fixture
