@@ -94,7 +94,7 @@ async def test_an_api_server_is_named_by_its_ipv6_address_in_brackets(tmp_path: 
     kubeconfig = tmp_path / "kubeconfig"
     clusters = [{"name": "a", "cluster": {"server": "https://[::1]:1"}}]
     contexts = [{"name": "a", "context": {"cluster": "a", "user": "a"}}]
-    users = [{"name": "a", "user": {"token": "t"}}]
+    users = [{"name": "a", "user": {"token": "token-of-ipv6"}}]
     config = {"clusters": clusters, "contexts": contexts, "users": users, "current-context": "a"}
     kubeconfig.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
     async with connect(kubeconfig) as client:
