@@ -15,7 +15,8 @@ from time import monotonic
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from discovery.metrics import Metrics, Result
+from discovery.metric_labels import Result
+from discovery.metrics import Metrics
 from discovery.plan.observed import Sync
 from discovery.plan.passes import Pass
 from discovery.plan.trust import Freshness

@@ -9,7 +9,6 @@ not see the step from absent to 1. The help texts are the reference that users r
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from prometheus_client import (
@@ -28,6 +27,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from discovery import __version__
+from discovery.metric_labels import ANSWERS, DROPPED, GATES, KINDS, READY, VERIFIED, Result
 from discovery.plan.changes import Action
 from discovery.plan.gate import Exclusion
 from discovery.plan.losses import RemovalCause
@@ -36,33 +36,9 @@ from discovery.v1alpha1 import Key
 
 _PREFIX: Final = "tailnet_discovery"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_VERIFIED: Final = "Verified"
-_KINDS: Final = ("Service", "EndpointSlice")
-_READY: Final = ("true", "false", "unknown")
-_ANSWERS: Final = ("gone", "present", "unclear")
-_DROPPED: Final = ("queue", "rate", "refused")
-_GATES: Final = (
-    Exclusion.UNTAGGED,
-    Exclusion.EXTERNAL,
-    Exclusion.UNAUTHORIZED,
-    Exclusion.KEY_EXPIRED,
-    Exclusion.SHIELDS_UP,
-    Exclusion.TAILNET_LOCK,
-    Exclusion.NO_ADDRESS,
-    Exclusion.DENIED_ADDRESS,
-)
-"""What excludes a device from a whole tailnet; the other reasons are a resource's own."""
 
 # A time of creation for each series would double their number; our zeros tell the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-class Result(StrEnum):
-    """How a pass over a resource ended."""
-
-    DONE = "done"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
 
 
 class Exposition(NamedTuple):
@@ -110,15 +86,15 @@ class Metrics:
         self._source_fresh.labels(tailnet).set(0)
         self._verified.labels(tailnet)
         self._poll_duration.labels(tailnet)
-        for answer in _ANSWERS:
+        for answer in ANSWERS:
             self._questions.labels(tailnet, answer)
-        for result in (_VERIFIED, *Cause):
+        for result in (VERIFIED, *Cause):
             if result not in {Cause.NOT_CONFIGURED, Cause.NOT_READ_YET}:
                 self._polls.labels(tailnet, result)
 
     def polled(self, tailnet: str, cause: Cause | None, seconds: float) -> None:
         """Count a poll of a tailnet; ``cause`` says why its list is not verified, None: it is."""
-        self._polls.labels(tailnet, cause or _VERIFIED).inc()
+        self._polls.labels(tailnet, cause or VERIFIED).inc()
         self._poll_duration.labels(tailnet).observe(seconds)
 
     def verified(
@@ -128,7 +104,7 @@ class Metrics:
         self._verified.labels(tailnet).set(at.timestamp())
         self._devices.labels(tailnet, "eligible").set(eligible)
         self._devices.labels(tailnet, "excluded").set(sum(excluded.values()))
-        for reason in _GATES:
+        for reason in GATES:
             self._excluded.labels(tailnet, reason).set(excluded.get(reason, 0))
 
     def fresh(self, tailnet: str, *, fresh: bool) -> None:
@@ -212,7 +188,7 @@ class Metrics:
             "resources_blocked", "Resources in which a removal waits (RemovalBlocked)."
         )
         self._removals = self._counter("removals", "Endpoints that were removed.", "cause")
-        for ready in _READY:
+        for ready in READY:
             self._ready.labels(ready)
         for cause in RemovalCause:
             if cause is not RemovalCause.RESOURCE_DELETED:
@@ -262,7 +238,7 @@ class Metrics:
         self._write_errors = self._counter("write_errors", "Writes that failed.", "kind")
         for result in Result:
             self._reconciles.labels(result)
-        for kind in _KINDS:
+        for kind in KINDS:
             self._write_errors.labels(kind)
             for action in Action:
                 self._writes.labels(kind, action)
@@ -308,6 +284,6 @@ class _DroppedEvents(Collector):
         """Return it as it is now; the causes that are known are there from the start."""
         meaning = "Events that were never written, by what kept them from it."
         family = CounterMetricFamily(f"{_PREFIX}_events_dropped", meaning, labels=["cause"])
-        for cause in sorted({*_DROPPED, *self._dropped}):
+        for cause in sorted({*DROPPED, *self._dropped}):
             family.add_metric([cause], self._dropped.get(cause, 0))
         yield family

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from discovery.metrics import Metrics, Result
+from discovery.metric_labels import Result
+from discovery.metrics import Metrics
 from discovery.plan.gate import Exclusion
 from discovery.plan.losses import RemovalCause
 from discovery.plan.trust import Cause

@@ -6,7 +6,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from discovery import __version__
-from discovery.metrics import Metrics, Result
+from discovery.metric_labels import Result
+from discovery.metrics import Metrics
 from discovery.plan.gate import Exclusion
 from discovery.plan.trust import Cause
 from discovery.v1alpha1 import Key
