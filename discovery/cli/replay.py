@@ -1,6 +1,6 @@
 """``replay``: recorded decisions, made again offline."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,8 @@ def _document(one: "Replayed") -> dict[str, Any]:
         "time": _spelled(one.time),
         "resource": str(one.resource),
         "version": one.version,
-        "removed": one.removed,
-        "held": one.held,
+        "removed": list(map(_loss, one.removed)),
+        "held": [_loss(loss) | {"waitsFor": loss["reason"]} for loss in one.held],
         "changes": one.changes,
         "observedOnly": one.is_observed,
         "failure": one.failure,
@@ -127,6 +127,15 @@ def _document(one: "Replayed") -> dict[str, Any]:
         "problem": one.problem,
         "differences": one.differences,
         "outcomes": one.outcomes,
+    }
+
+
+def _loss(loss: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "name": loss["name"],
+        "nodeId": loss.get("node_id", ""),
+        "cause": loss["cause"],
+        "detail": loss.get("detail", ""),
     }
 
 

@@ -51,7 +51,7 @@ async def test_json_holds_the_evidence(ring: Path, program: Program) -> None:
         "Absent",
         "not in the device list",
     )
-    assert found["evidence"]["answers"] == {loss["node_id"]: None}
+    assert found["evidence"]["answers"] == {loss["nodeId"]: None}
     assert (found["reproduced"], found["differences"]) == (True, [])
 
 
