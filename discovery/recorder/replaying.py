@@ -146,7 +146,7 @@ def _is_observed(outcome: Record) -> bool:
 
 
 def _removed(inputs: Record, outcome: Record) -> list[Record]:
-    """Return what is in no slice any more; what no loss explains goes for what the pass says."""
+    """Return what is in no slice any more; a device that is there under another name is no loss."""
     if _is_observed(outcome):
         return []
     changed = {c["name"]: c["after"] for c in outcome["changes"] if c["kind"] == "EndpointSlice"}
@@ -155,7 +155,8 @@ def _removed(inputs: Record, outcome: Record) -> list[Record]:
     after = {e["name"] for one in kept for e in one["endpoints"]}
     after |= {e["hostname"] for one in changed.values() if one for e in one["endpoints"]}
     known = {loss["name"]: loss for loss in outcome.get("released", ())}
-    cause = outcome.get("sync", RemovalCause.RESOURCE_DELETED.value)
+    sync = outcome.get("sync", RemovalCause.RESOURCE_DELETED.value)
+    cause = "Renamed" if sync == Sync.SYNCED else sync
     return [known.get(name, {"name": name, "cause": cause}) for name in sorted(before - after)]
 
 

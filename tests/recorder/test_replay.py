@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from discovery.plan import guard
 from discovery.plan.losses import RemovalCause
@@ -131,6 +132,47 @@ async def test_a_decision_whose_list_is_lost_is_not_called_reproduced(world: Wor
     kept = [record for record in world.records() if record["kind"] != "list"]
     (made,) = replay(kept)
     assert (made.reproduced, made.problem) == (False, "its device list is not recorded")
+
+
+async def test_a_difference_to_a_list_that_is_lost_says_nothing(world: World) -> None:
+    for number in (30, 31):
+        world.tailnet.there |= {f"n{number}"}
+        await world.turn()
+    records = world.records()
+    records.remove([record for record in records if record["kind"] == "list"][1])
+    assert [one.problem for one in replay(records)] == [
+        "",
+        "its device list is not recorded",
+        "its device list is not recorded",
+    ]
+
+
+async def test_an_endpoint_that_got_another_name_is_renamed(world: World) -> None:
+    there = world.tailnet.there
+    world.tailnet.there = there - {"n07"}
+    world.tailnet.extra = [
+        {
+            "nodeId": "n07",
+            "name": "fresh.company.ts.net",
+            "addresses": ["100.64.0.8"],
+            "tags": ["tag:env-production"],
+        }
+    ]
+    await world.turn()
+    assert world.replayed()[-1].removed == [{"name": "n07", "cause": "Renamed"}]
+
+
+async def test_a_strangers_service_takes_the_slices_away(world: World) -> None:
+    service = world.root / "out" / "default" / "api" / "service.yaml"
+    text = service.read_text().replace("app.kubernetes.io/managed-by", "somebody")
+    document = yaml.safe_load(text)
+    document["metadata"].pop("ownerReferences")
+    service.write_text(yaml.safe_dump(document))
+    world.reconciler.forget()
+    await world.turn()
+    last = world.replayed()[-1]
+    assert {loss["cause"] for loss in last.removed} == {"ServiceConflict"}
+    assert (len(last.removed), last.reproduced) == (25, True)
 
 
 async def test_records_of_another_format_are_refused(world: World) -> None:
