@@ -17,6 +17,7 @@ from tests.chaos.disruption import Disruptions
 from tests.chaos.fleet import Fleet
 from tests.chaos.lies import CHANGES, lie
 from tests.chaos.oracle import INTERVAL, LONG_CALM, Oracle, Slices, Violation
+from tests.chaos.records import replayed
 from tests.chaos.report import Report
 from tests.chaos.served import read_answer, read_listing
 from tests.chaos.tap import Tap
@@ -44,6 +45,7 @@ class Driver:
         self.proxies = [FaultProxy(server), FaultProxy(server)]
         self.state = SimulatorState()
         self.crew = Crew(folder, self._role)
+        self.records = folder / "records"
         self.disruptions = Disruptions(self)
         self._lists = Deck(OF_LISTS, self.random)
         self._lies = Deck(CHANGES, self.random)
@@ -275,6 +277,7 @@ class Driver:
             identity=f"worker-{number}",
             namespace=NAMESPACE,
             kubeconfig=str(self.proxies[slot].kubeconfig(namespace=NAMESPACE)),
+            records=str(self.records / f"worker-{number}"),
             tailnet=self.tap.url,
             api_key=self.state.credentials.api_key,
             lease=LEASE,
@@ -288,3 +291,4 @@ class Driver:
         report.removals, report.edits = oracle.removals, oracle.edits
         report.states, report.gaps = self.observer.states, self.observer.gaps
         report.lists, report.answers = self.tap.lists, self.tap.answers
+        report.decisions, report.not_reproduced = replayed(self.records)

@@ -30,13 +30,15 @@ class Report:
     leaders: int = 0
     lists: int = 0
     answers: int = 0
+    decisions: int = 0
+    not_reproduced: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     trail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST))
 
     @property
     def is_clean(self) -> bool:
-        return not self.violations and not self.differences
+        return not (self.violations or self.differences or self.not_reproduced)
 
     def text(self) -> str:
         """The report for people."""
@@ -48,6 +50,7 @@ class Report:
             f"  {self.removals} removals by the tailnet, {self.edits} by edits",
             f"  {self.states} states of the slices, {self.gaps} not seen, {self.leaders} leaders",
         ]
+        lines.append(f"  {self.decisions} decisions replayed from the records")
         for name in (
             "changes",
             "list_faults",
@@ -63,4 +66,5 @@ class Report:
             lines += ["  last steps:", *(f"    {line}" for line in self.trail)]
             lines += [f"  {v.rule}: {v.resource}/{v.node}: {v.why}" for v in self.violations]
             lines += [f"  at the end: {line}" for line in self.differences]
+            lines += [f"  not reproduced: {line}" for line in self.not_reproduced]
         return "\n".join(lines)

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from discovery import __version__
 from discovery.clients.exchange import new_http
 from discovery.clients.kube.client import KubeClient
 from discovery.clients.kube.connect import connect
@@ -36,6 +37,7 @@ from discovery.plan.announcements import Announcement
 from discovery.plan.policy import TailnetPolicy
 from discovery.planner import Planner, Sources
 from discovery.reconciler import Reconciler
+from discovery.recorder import Recorder, Ring
 from discovery.settings.credentials import ApiKey
 from discovery.source import Source
 from discovery.stores.cluster import ClusterStore, Resource
@@ -52,11 +54,15 @@ FASTER: Final = 20  # times as fast as they are, watches are tried again
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a worker is told: where its servers are, and who it is. ``lease`` is in seconds."""
+    """What a worker is told: where its servers are, and who it is.
+
+    ``records`` is the folder for its decisions; ``lease`` is in seconds.
+    """
 
     identity: str
     namespace: str
     kubeconfig: str
+    records: str
     tailnet: str
     api_key: str
     lease: tuple[float, float, float]
@@ -110,7 +116,7 @@ class DrivenManager(Manager):
 
 
 class Replica:
-    """A controller and what it is made of. A recorder of its decisions would be made here."""
+    """A controller and what it is made of."""
 
     def __init__(self, role: Role, client: KubeClient, source: Source, clock: DrivenClock) -> None:
         self.stop = asyncio.Event()
@@ -123,7 +129,8 @@ class Replica:
             client, "default", namespace=role.namespace, may_write=elector.valid, tell=self._tell
         )
         self._sources = Sources([source])
-        planner = Planner(self._sources, "default", Mode.ENFORCE)
+        recorder = Recorder(Ring(Path(role.records), version=__version__))
+        planner = Planner(self._sources, "default", Mode.ENFORCE, recorder)
         planner.leads = elector.is_alone
         reconciler = Reconciler(self._store, planner)
         self.manager = DrivenManager(self._store, self._sources, reconciler, clock)
