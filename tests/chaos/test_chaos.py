@@ -15,13 +15,14 @@ from tests.controlplane.server import OwnControlPlane
 
 SEED = int(os.environ.get("CHAOS_SEED", "7"))
 SECONDS = 75.0
+POLLS = 220
 
 
 @pytest.mark.timeout(300)
 async def test_no_fault_costs_an_endpoint(
     own_control_plane: OwnControlPlane, tmp_path: Path
 ) -> None:
-    report = await Driver(own_control_plane, SEED, tmp_path).run(SECONDS)
+    report = await Driver(own_control_plane, SEED, tmp_path).run(SECONDS, POLLS)
     assert report.is_clean, report.text()
     assert report.gaps == 0, report.text()
     happened = {
