@@ -151,9 +151,10 @@ async def test_http_429_html_body(
 async def test_recreated_device_new_ip(schedule: Schedule, state: SimulatorState) -> None:
     """A machine that was made anew has another address under its old name within one poll."""
     await schedule.cluster.create("api")
-    await schedule.sync()
-    recreate(state, "api-2", "nNEWCNTRL", "100.84.12.77")
-    await schedule.sync()
+    async with schedule.process() as turn:
+        await turn()
+        recreate(state, "api-2", "nNEWCNTRL", "100.84.12.77")
+        await turn()
     slices = await schedule.cluster.slices()
     assert addresses(slices) == {
         "api-1": ["100.84.12.1"],
@@ -172,13 +173,15 @@ def recreate(state: SimulatorState, name: str, node_id: str, address: str) -> No
 
 
 async def test_an_address_that_changes_is_replaced_within_one_poll(
-    schedule: Schedule, state: SimulatorState
+    cluster: Cluster, programs: Programs, state: SimulatorState
 ) -> None:
-    await schedule.cluster.create("api")
-    await schedule.sync()
+    await cluster.create("api")
+    await programs.start()
+    await cluster.until_endpoints(*APIS)
     device(state, "api-2")["addresses"] = ["100.84.12.78"]
-    await schedule.sync()
-    assert addresses(await schedule.cluster.slices())["api-2"] == ["100.84.12.78"]
+    await until_polled(state, 2)  # the first of which may have begun before
+    await cluster.until(ENDPOINT_SLICES, lambda held: "100.84.12.78" in str(held), within=5)
+    assert addresses(await cluster.slices())["api-2"] == ["100.84.12.78"]
 
 
 async def test_device_becomes_service(schedule: Schedule, state: SimulatorState) -> None:
