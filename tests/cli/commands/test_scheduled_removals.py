@@ -1,5 +1,6 @@
 """Removals over scheduled runs: each run is a process of its own, and what waits is in status."""
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,19 +30,22 @@ async def run_until_gone(place: Place, program: Program) -> list[int]:
     """Run again and again until something goes; return the counts that were found on the way."""
     counts: list[int] = []
     first, before = "", place.endpoints("api")
-    while True:
-        done = await program("sync", *place.standalone)
-        assert done.code == 0
-        (document,) = place.read("api", "status.yaml")
-        if place.endpoints("api") != before:
-            assert "wait for removal" not in done.err
-            went = datetime.fromisoformat(document["status"]["lastSync"])
-            lasted = went - datetime.fromisoformat(first)
-            assert lasted >= (CONFIRMATIONS - 1) * timedelta(seconds=1)
-            return counts
-        assert f"of 3 discovered endpoints wait{'s' * (removal(place)['total'] == 1)}" in done.err
-        first = first or removal(place)["since"]
-        counts.append(removal(place)["confirmations"])
+    async with asyncio.timeout(30):
+        while True:
+            done = await program("sync", *place.standalone)
+            assert done.code == 0
+            (document,) = place.read("api", "status.yaml")
+            if place.endpoints("api") != before:
+                assert "wait for removal" not in done.err
+                went = datetime.fromisoformat(document["status"]["lastSync"])
+                lasted = went - datetime.fromisoformat(first)
+                assert lasted >= (CONFIRMATIONS - 1) * timedelta(seconds=1)
+                return counts
+            assert (
+                f"of 3 discovered endpoints wait{'s' * (removal(place)['total'] == 1)}" in done.err
+            )
+            first = first or removal(place)["since"]
+            counts.append(removal(place)["confirmations"])
 
 
 async def test_a_removal_over_the_budget_takes_as_many_runs_as_lists(
