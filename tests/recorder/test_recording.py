@@ -9,6 +9,7 @@ from discovery.clients.errors import TransientError
 from discovery.recorder import Recorder
 from discovery.recorder.redaction import redacted_service
 from discovery.recorder.ring import segments
+from discovery.v1alpha1 import Mode
 from tests.recorder.conftest import API, World
 
 SECRETS = ("hunter2", "tskey-api-kHJ3", "swordfish", "querytoken", "Bearer abc123")
@@ -65,6 +66,17 @@ async def test_a_long_wait_is_not_written_each_time(world: World) -> None:
     await world.turn(5)
     size = world.size()
     await world.turn(20)
+    assert world.size() == size
+
+
+async def test_what_stays_to_be_observed_is_recorded_once(world: World) -> None:
+    await world.restart(mode=Mode.OBSERVE)
+    world.tailnet.there |= {"n30"}
+    await world.turn()
+    size = world.size()
+    for _ in range(3):
+        world.reconciler.forget()
+        await world.turn()
     assert world.size() == size
 
 

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
@@ -121,6 +122,17 @@ async def test_what_can_not_be_read_is_one_line(
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith(f"error: {said.format(bundle)}")
     assert done.err.count("\n") == 1
+
+
+async def test_a_controller_that_is_killed_has_recorded_what_it_did(
+    place: Place, program: Program, start: Program
+) -> None:
+    place.write("api")
+    running = await start("run", *place.standalone)
+    await running.says("write")
+    await running.stop(SIGKILL)
+    done = await program("replay", str(place.out / ".recorder"))
+    assert (done.code, done.out.split()[-4:]) == (0, ["-", "-", "2", "yes"])
 
 
 async def test_a_torn_last_line_is_left_out(ring: Path, program: Program) -> None:
