@@ -105,7 +105,7 @@ async def _from_file(settings: Settings, path: Path) -> Source:
     domain = common_domain((await reader.devices()).devices)
     known = next((t for t in settings.tailnets if domain in {t.name, *t.domains}), None)
     if known is not None:
-        return Source(policy_of(settings, known), reader, INVENTORY_INTERVAL)
+        return Source(policy_of(settings, known), reader, known.poll_interval)
     domains = (domain,) if domain else ()
     policy = TailnetPolicy(domain or "", domains, settings.denied_cidrs)
     return Source(policy, reader, INVENTORY_INTERVAL)

@@ -12,6 +12,7 @@ from discovery.plan.policy import RemovalRules
 from discovery.plan.trust import spelled
 from discovery.v1alpha1 import Key
 
+_NOT_TO_BE_APPROVED: Final = frozenset({Hold.NEW_LEADER, Hold.LIST_INCOMPLETE})
 MAX_NAMED: Final = 5
 """Endpoints that a message names; status.removal lists more."""
 
@@ -35,7 +36,7 @@ def blocked(
         _why(hold, decision, evidence, rules),
     ]
     plan = decision.memory.plan if decision.memory else ""
-    if plan and hold is not Hold.NEW_LEADER:
+    if plan and hold not in _NOT_TO_BE_APPROVED:
         said.append(f"To let them go now: tailnet-discovery approve {key} (plan {plan}).")
     return " ".join(said)
 

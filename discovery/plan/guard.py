@@ -198,12 +198,18 @@ class _Question:
         """Return what the loss waits for; None where it may go."""
         if not self.evidence.leading:
             return Hold.NEW_LEADER
+        emptying = _is_emptying(loss, self.empties)
+        if self.evidence.disproved and not emptying:
+            # Whoever approved believed a list that is known to be wrong.
+            return Hold.LIST_INCOMPLETE
         if self.is_approved:
             return None
+        if emptying:
+            return Hold.SELECTS_NOTHING
         return next((hold for applies, hold in self._reasons(loss) if applies), None)
 
     def _reasons(self, loss: Loss) -> tuple[tuple[bool, Hold], ...]:
-        """Return each reason to hold a loss that nobody approved, the gravest first."""
+        """Return each reason to hold what a list says and nobody approved, the gravest first."""
         evidence, policy, cause = self.evidence, self.rules.policy, loss.cause
         budgets = policy is not RemovalPolicy.UNGUARDED
         over = budgets and self.is_over
@@ -211,8 +217,6 @@ class _Question:
         # While no list can be had nothing goes that rests on one.
         certain = evidence.current and evidence.counts and loss.node_id in self.confirmed
         return (
-            (_is_emptying(loss, self.empties), Hold.SELECTS_NOTHING),
-            (evidence.disproved, Hold.LIST_INCOMPLETE),
             (lost, Hold.TAILNET_LOSS),
             (over and cause is RemovalCause.CONFIG_CHANGED, Hold.CONFIG_CHANGED),
             (over and policy is RemovalPolicy.APPROVE, Hold.APPROVAL_NEEDED),

@@ -79,8 +79,11 @@ def test_the_annotation_on_the_page_is_the_one_that_is_read() -> None:
     assert f"    {APPROVAL_ANNOTATION}: " in section("GitOps")
 
 
-@pytest.mark.parametrize("hold", [hold for hold in Hold if hold is not Hold.NEW_LEADER])
-def test_an_approval_ends_every_reason_but_that_of_a_new_leader(hold: Hold) -> None:
+NOT_TO_BE_APPROVED = {Hold.NEW_LEADER, Hold.LIST_INCOMPLETE}
+
+
+@pytest.mark.parametrize("hold", [hold for hold in Hold if hold not in NOT_TO_BE_APPROVED])
+def test_an_approval_ends_every_reason_but_two(hold: Hold) -> None:
     loss = Loss("n1", "m1", RemovalCause.CONFIG_CHANGED, by_edit=hold is Hold.SELECTS_NOTHING)
     absent = Loss("n1", "m1", RemovalCause.ABSENT)
     loss = absent if hold is Hold.TAILNET_LOSS else loss
@@ -89,11 +92,8 @@ def test_an_approval_ends_every_reason_but_that_of_a_new_leader(hold: Hold) -> N
         loss = absent
     size = 10 if hold is Hold.UNCONFIRMED else 3
     case = Case((loss,), size, size - 1 if hold is Hold.UNCONFIRMED else 0)
-    evidence = Evidence(
-        NOON,
-        disproved=hold is Hold.LIST_INCOMPLETE,
-        missing=frozenset({"n1"}) if hold is Hold.TAILNET_LOSS else frozenset(),
-    )
+    missing = frozenset({"n1"}) if hold is Hold.TAILNET_LOSS else frozenset()
+    evidence = Evidence(NOON, missing=missing)
     rules = RemovalRules(policy=policy)
     held = decide(case, evidence, rules, None)
     assert held.hold is hold
@@ -102,3 +102,12 @@ def test_an_approval_ends_every_reason_but_that_of_a_new_leader(hold: Hold) -> N
     assert decide(approved, evidence, rules, held.memory).held == {}
     evidence = Evidence(NOON, leading=False)
     assert decide(approved, evidence, rules, held.memory).hold is Hold.NEW_LEADER
+
+
+def test_what_a_wrong_list_says_is_not_to_be_approved() -> None:
+    loss = Loss("n1", "m1", RemovalCause.ABSENT)
+    held = decide(Case((loss,), 3, 0), Evidence(NOON, disproved=True), RemovalRules(), None)
+    assert held.memory is not None
+    approved = Case((loss,), 3, 0, approval=held.memory.plan)
+    evidence = Evidence(NOON, disproved=True)
+    assert decide(approved, evidence, RemovalRules(), held.memory).hold is Hold.LIST_INCOMPLETE

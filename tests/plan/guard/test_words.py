@@ -73,8 +73,11 @@ def test_the_gravest_reason_is_the_one_that_is_told() -> None:
     assert decision.hold is Hold.OVER_BUDGET
 
 
-def test_nobody_is_told_to_approve_what_waits_for_an_old_leader(ten: History) -> None:
-    ten.turn(FEW, evidence={"leading": False})
+@pytest.mark.parametrize("why", [{"leading": False}, {"disproved": True}])
+def test_nobody_is_told_to_approve_what_approval_does_not_end(
+    ten: History, why: dict[str, bool]
+) -> None:
+    ten.turn(FEW, evidence=why)
     assert "approve" not in ten.condition("RemovalBlocked")[2]
 
 
