@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.chaos.crew import Worker
 from tests.chaos.deck import Deck
+from tests.chaos.spoiler import cut
 from tests.chaos.trouble import OBJECTS, WRITES
 from tests.controlplane.exchange import Exchange
 from tests.controlplane.faults import Act, Fault, drop
@@ -132,7 +133,7 @@ class Disruptions:
             leader.freeze()
         elif kind == "cut off":
             self._driver.proxies[leader.slot].add(Fault(drop(), times=None))
-            self._driver.proxies[leader.slot].cut()
+            cut(self._driver.proxies[leader.slot])
         elif kind.startswith("API server"):
             self._driver.server.kill()
 

@@ -1,6 +1,7 @@
 """A chaos run: chance decides what happens, the oracle judges what came of it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,13 +16,12 @@ from tests.chaos.crew import Crew, StuckError, Worker
 from tests.chaos.deck import Deck
 from tests.chaos.disruption import Disruptions
 from tests.chaos.fleet import Fleet
-from tests.chaos.lies import CHANGES, lie
 from tests.chaos.oracle import INTERVAL, LONG_CALM, Oracle, Slices, Violation
 from tests.chaos.records import replayed
 from tests.chaos.report import Report
 from tests.chaos.served import read_answer, read_listing
+from tests.chaos.spoiler import Spoiler
 from tests.chaos.tap import Tap
-from tests.chaos.trouble import CUTS, OF_ANSWERS, OF_API_SERVER, OF_LISTS, rule
 from tests.chaos.worker import Role
 from tests.controlplane.proxy import FaultProxy
 from tests.controlplane.server import OwnControlPlane
@@ -47,14 +47,10 @@ class Driver:
         self.crew = Crew(folder, self._role)
         self.records = folder / "records"
         self.disruptions = Disruptions(self)
-        self._lists = Deck(OF_LISTS, self.random)
-        self._lies = Deck(CHANGES, self.random)
-        self._answers = Deck(OF_ANSWERS, self.random)
-        self._api_server = Deck(OF_API_SERVER, self.random)
+        self.spoiler = Spoiler(self)
         self._changes = Deck(self.fleet.changes, self.random)
         self._generations: dict[str, int] = {}
         self._leader: Worker | None = None
-        self._troubled: set[int] = set()  # slots whose proxy makes faults
         self._step: list[str] = []
 
     async def run(self, seconds: float, polls: int = 0) -> Report:
@@ -62,6 +58,8 @@ class Driver:
 
         On a busy machine it takes up to twice as long, until there were so many polls.
         """
+        # Connections that are cut on purpose would be told of by the thousand.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         began = monotonic()
         async with self._servers():
             try:
@@ -108,9 +106,9 @@ class Driver:
             leader = await self._lead()
             if self.random.random() < 0.12:
                 self.disruptions.choose()
-            self._make_trouble(leader)
+            self.spoiler.spoil(leader)
             await self._poll(calm=False)
-        self._end_trouble()
+        self.spoiler.stop()
 
     async def _calm(self, polls: int) -> None:
         """Some polls without a fault, while the world changes less and less."""
@@ -140,7 +138,7 @@ class Driver:
         try:
             return await self.crew.leader(within=3 * LEASE[0])
         except StuckError:
-            self._end_trouble()
+            self.spoiler.stop()
             return await self.crew.leader()
 
     async def _wait_until_alone(self) -> None:
@@ -181,56 +179,6 @@ class Driver:
         self.state.devices = [machine.body() for machine in machines]
         self.oracle.change(self.fleet.world.copy())
 
-    def _make_trouble(self, leader: Worker) -> None:
-        random = self.random
-        self.state.faults.clear()
-        self.tap.lie = None
-        if random.random() < 0.65:
-            self._spoil_list()
-        if random.random() < 0.3:
-            kind = self._answers.deal()
-            self.state.faults.add(rule(kind, "device", random))
-            self.report.answer_faults[kind] += 1
-            self._step.append(f"answers {kind}")
-        if random.random() < 0.3:
-            self._spoil_api_server(leader)
-
-    def _spoil_list(self) -> None:
-        if self.random.random() < 0.65:
-            kind = self._lists.deal()
-            self.state.faults.add(rule(kind, "device-list", self.random))
-            self.report.list_faults[kind] += 1
-            self._step.append(f"list {kind}")
-            return
-        kind = self._lies.deal()
-        self.tap.lie = lie(kind, self.random)
-        self.report.lies[kind] += 1
-        self._step.append(f"list with {kind}")
-
-    def _spoil_api_server(self, leader: Worker) -> None:
-        others = self.crew.others(leader)
-        # What a waiting controller sees matters when it comes to lead.
-        worker = others[0] if others and self.random.random() < 0.3 else leader
-        if worker.slot == self.disruptions.cut_off_slot:
-            return
-        kind = self._api_server.deal()
-        proxy = self.proxies[worker.slot]
-        proxy.clear()
-        proxy.add(*OF_API_SERVER[kind](self.random))
-        if kind in CUTS:
-            proxy.cut()
-        self._troubled.add(worker.slot)
-        self.report.api_faults[kind] += 1
-        self._step.append(f"API server of {worker.role.identity}: {kind}")
-
-    def _end_trouble(self) -> None:
-        self.state.faults.clear()
-        self.tap.lie = None
-        for slot in self._troubled - {self.disruptions.cut_off_slot}:
-            self.proxies[slot].clear()
-            self.proxies[slot].cut()
-        self._troubled.clear()
-
     async def _poll(self, *, calm: bool) -> None:
         """Let whoever leads poll once, and judge what came of it."""
         leader = await self._lead()
@@ -260,13 +208,14 @@ class Driver:
         return {n for n, g in self._generations.items() if leader.seen.get(n, 0) < g}
 
     def _log(self, leader: Worker, *, calm: bool, unsettled: list[str]) -> None:
-        said = "; ".join(self._step + self.disruptions.told) or "nothing"
+        said = "; ".join(self._step + self.spoiler.told + self.disruptions.told) or "nothing"
         waits = f"; unsettled {', '.join(unsettled)}" if unsettled else ""
         self.report.trail.append(
             f"{self.report.steps} {self.now:%H:%M:%S} {leader.role.identity} "
             f"{'calm' if calm else 'storm'}: {said}{waits}"
         )
         self._step = []
+        self.spoiler.told = []
         self.disruptions.told = []
 
     def _listed(self, status: int, body: bytes) -> None:
