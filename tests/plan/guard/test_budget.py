@@ -149,3 +149,75 @@ def test_the_time_of_the_list_decides_not_the_time_of_the_pass(ten: History) -> 
     for _ in range(5):
         ten.turn(less, after=MINUTE, evidence={"fetched_at": fetched})
     assert ten.memory["confirmations"] == 1
+
+
+def test_the_largest_size_of_the_window_is_what_the_percentage_is_of() -> None:
+    made = history()
+    made.turn(fleet(*range(1, 21)))
+    made.gone = {"*"}
+    for expected in (17, 14):
+        made.turn(fleet(*range(1, expected + 1)))
+        assert len(made.names) == expected
+
+
+def test_three_of_a_small_resource_are_within_the_budget() -> None:
+    made = history()
+    made.turn(fleet(*range(1, 7)))
+    made.gone = {"*"}
+    made.turn(fleet(1, 2, 3))
+    assert len(made.names) == 3
+
+
+def test_the_percentage_is_rounded_down() -> None:
+    made = history()
+    made.turn(fleet(*range(1, 34)))
+    made.gone = {"*"}
+    made.turn(fleet(*range(1, 24)))
+    assert len(made.names) == 33
+
+
+def test_what_went_within_the_window_is_counted_once_for_each_node(ten: History) -> None:
+    ten.gone = {"*"}
+    ten.turn(fleet(*without(1, 2)))
+    ten.turn(fleet(*range(1, 11)))
+    ten.turn(fleet(*without(1, 2)))
+    assert len(ten.names) == 8
+
+
+def test_unguarded_is_not_held_by_a_loss_of_the_tailnet(ten: History) -> None:
+    ten.rules(policy=RemovalPolicy.UNGUARDED)
+    ten.gone = {"n01"}
+    ten.turn(fleet(*without(1)), evidence={"missing": frozenset({"n01", "x1"})})
+    assert len(ten.names) == 9
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(47, 1), (48, 2)])
+def test_a_list_counts_after_four_fifths_of_an_interval(
+    ten: History, seconds: int, counted: int
+) -> None:
+    ten.turn(fleet(*without(1, 2, 3, 4)))
+    ten.turn(fleet(*without(1, 2, 3, 4)), after=timedelta(seconds=seconds))
+    assert ten.memory["confirmations"] == counted
+
+
+def test_three_early_lists_must_span_two_intervals_all_the_same(ten: History) -> None:
+    ten.gone = {"*"}
+    for _ in range(3):
+        ten.turn(fleet(*without(1, 2, 3, 4)), after=timedelta(seconds=50))
+    assert (len(ten.names), ten.memory["confirmations"]) == (10, 3)
+    ten.turn(fleet(*without(1, 2, 3, 4)), after=timedelta(seconds=50))
+    assert len(ten.names) == 6
+
+
+def test_two_lists_over_two_intervals_are_not_enough(ten: History) -> None:
+    ten.gone = {"*"}
+    ten.turn(fleet(*without(1, 2, 3, 4)))
+    ten.turn(fleet(*without(1, 2, 3, 4)), after=timedelta(minutes=10))
+    assert len(ten.names) == 10
+
+
+def test_what_goes_is_in_the_order_of_nodes(ten: History) -> None:
+    ten.gone = {"n01"}
+    stranger = device(99, "tag:other", addresses=("100.64.0.2",))
+    made = ten.turn([*fleet(*without(1, 2)), stranger])
+    assert list(causes(made.decision)) == ["n01", "n02"]

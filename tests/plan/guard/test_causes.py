@@ -6,6 +6,7 @@ import pytest
 
 from discovery.plan.endpointslice import EndpointSlice
 from discovery.plan.policy import GrantRule
+from discovery.v1alpha1 import RemovalPolicy
 from tagselectors import TagGrammar
 from tests.plan.guard.conftest import History, causes, device, fleet, reasons, without
 
@@ -93,3 +94,10 @@ def test_a_slice_without_its_annotation_is_guarded_all_the_same(ten: History) ->
     made = ten.turn(fleet(*without(1, 2, 3, 4)))
     assert set(reasons(made.decision).values()) == {"OverBudget"}
     assert len(ten.names) == 10
+
+
+def test_a_changed_configuration_is_told_before_the_policy(ten: History) -> None:
+    ten.rules(policy=RemovalPolicy.APPROVE)
+    ten.configure(denied=(ip_network("100.64.0.0/24"),))
+    made = ten.turn(fleet(*range(1, 11)))
+    assert set(reasons(made.decision).values()) == {"ConfigChanged"}

@@ -104,3 +104,23 @@ def test_a_static_endpoint_stays_one_whatever_status_says_of_its_name(ten: Histo
     ten.edit(endpoints=None)
     made = ten.turn(fleet(*range(1, 11)))
     assert [str(loss.cause) for loss in made.decision.released] == ["StaticRemoved"]
+
+
+def test_an_edit_that_leaves_none_of_three_waits() -> None:
+    three = history()
+    three.turn(fleet(1, 2, 3))
+    three.edit(tagSelectors=STAGING)
+    made = three.turn(fleet(1, 2, 3))
+    assert set(reasons(made.decision).values()) == {"SelectsNothing"}
+
+
+def test_an_edit_that_leaves_nothing_waits_whatever_is_known_of_the_list(ten: History) -> None:
+    ten.edit(tagSelectors=STAGING)
+    made = ten.turn(fleet(*range(1, 11)), evidence={"disproved": True})
+    assert set(reasons(made.decision).values()) == {"SelectsNothing"}
+
+
+def test_an_edit_that_leaves_nothing_asks_nobody(ten: History) -> None:
+    ten.edit(tagSelectors=STAGING)
+    ten.turn(fleet(*range(1, 11)))
+    assert ten.asked == ()

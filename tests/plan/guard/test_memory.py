@@ -136,57 +136,6 @@ def test_the_plan_keeps_its_name_while_the_set_shrinks_and_gets_another_when_it_
     assert ten.memory["plan"] != first
 
 
-def test_an_approval_is_for_the_plan_and_for_what_is_left_of_it(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve()
-    made = ten.turn([device(1), *FEW])
-    assert (len(ten.names), made.decision.held) == (7, {})
-
-
-def test_an_approval_is_not_for_a_set_that_grew(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve()
-    ten.turn(FEW[1:])
-    assert len(ten.names) == 10
-
-
-def test_an_approval_acts_under_an_outage(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve("/2026-11-25T12:05:00Z")
-    ten.turn(FEW, evidence={"current": False, "fetched_at": ten.now})
-    assert len(ten.names) == 6
-
-
-def test_an_approval_is_used_once(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve("/one")
-    ten.turn(FEW)
-    assert ten.memory["spent"].endswith("/one")
-    ten.turn(ALL)
-    ten.turn(FEW)
-    assert (len(ten.names), ten.memory["total"]) == (10, 4)
-    ten.approve("/two")
-    ten.turn(FEW)
-    assert len(ten.names) == 6
-
-
-def test_an_approval_whose_devices_came_back_is_used_up(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve()
-    ten.turn(ALL)
-    ten.turn(FEW)
-    assert (len(ten.names), ten.memory["total"]) == (10, 4)
-
-
-def test_an_approved_removal_does_not_fill_the_budget(ten: History) -> None:
-    ten.turn(FEW)
-    ten.approve()
-    ten.gone = {"*"}
-    ten.turn(FEW)
-    ten.turn(FEW[1:])
-    assert len(ten.names) == 5
-
-
 def test_the_intent_names_what_is_about_to_go(ten: History) -> None:
     ten.gone = {"*"}
     made = ten.turn(fleet(*range(2, 11)))
@@ -266,3 +215,20 @@ def test_the_plan_of_the_same_nodes_has_the_same_name_in_any_order() -> None:
 def test_parts_are_sorted_and_none_is_empty() -> None:
     assert list(in_parts(["b", "a"])) == [("a", "b")]
     assert list(in_parts([])) == []
+
+
+def test_the_plan_keeps_its_name_while_the_set_stays_smaller(ten: History) -> None:
+    ten.turn(FEW)
+    first = ten.memory["plan"]
+    for _ in range(2):
+        ten.turn([device(1), *FEW])
+        assert ten.memory["plan"] == first
+
+
+def test_the_intent_of_a_pass_that_loses_nothing_names_no_plan(ten: History) -> None:
+    ten.gone = {"n01"}
+    ten.turn(fleet(*range(2, 11)))
+    ten.turn(fleet(*range(6, 11)))
+    made = ten.turn(ALL)
+    assert made.decision.intent is not None
+    assert made.decision.intent.plan == ""

@@ -144,3 +144,32 @@ def test_without_any_list_nothing_that_is_guarded_goes(ten: History) -> None:
     made = ten.turn([], evidence={"fetched_at": None})
     assert set(reasons(made.decision).values()) == {"Unconfirmed"}
     assert len(ten.names) == 10
+
+
+def test_a_list_with_an_unreadable_node_id_asks_nobody(ten: History) -> None:
+    ten.turn(fleet(*without(1)), evidence={"complete": False})
+    assert ten.asked == ()
+
+
+def test_a_source_that_can_not_be_asked_is_not(ten: History) -> None:
+    ten.askable = False
+    ten.turn(fleet(*without(1)))
+    assert ten.asked == ()
+
+
+def test_who_loses_nothing_asks_for_nobody_elses_devices(ten: History) -> None:
+    ten.turn(fleet(*range(1, 11)), evidence={"missing": frozenset({"x1"})})
+    assert ten.asked == ()
+
+
+def test_an_unreadable_node_id_holds_even_what_was_confirmed_before(ten: History) -> None:
+    ten.gone = {"*"}
+    ten.turn(fleet(*without(1, 2, 3, 4)))
+    made = ten.turn(fleet(*without(1, 2, 3)), evidence={"complete": False})
+    assert set(reasons(made.decision).values()) == {"Unconfirmed"}
+
+
+def test_a_disproved_list_is_told_before_a_loss_of_the_tailnet(ten: History) -> None:
+    lost = {"disproved": True, "missing": frozenset({"n01", "x1"})}
+    made = ten.turn(fleet(*without(1)), evidence=lost)
+    assert reasons(made.decision) == {"n01": "ListIncomplete"}

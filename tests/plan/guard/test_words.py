@@ -67,10 +67,13 @@ def test_every_cause_has_its_words(cause: RemovalCause) -> None:
     assert MEANINGS[cause]
 
 
-def test_the_gravest_reason_is_the_one_that_is_told() -> None:
-    other = Loss("n2", "api-2", RemovalCause.ABSENT)
-    decision = Decision(held={LOSS: Hold.UNCONFIRMED, other: Hold.OVER_BUDGET})
-    assert decision.hold is Hold.OVER_BUDGET
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Hold.OVER_BUDGET, Hold.UNCONFIRMED), (Hold.TAILNET_LOSS, Hold.APPROVAL_NEEDED)],
+)
+def test_the_gravest_reason_is_the_one_that_is_told(one: Hold, other: Hold) -> None:
+    second = Loss("n2", "api-2", RemovalCause.ABSENT)
+    assert Decision(held={LOSS: other, second: one}).hold is one
 
 
 @pytest.mark.parametrize("why", [{"leading": False}, {"disproved": True}])
