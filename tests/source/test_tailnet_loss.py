@@ -97,3 +97,45 @@ async def test_an_entry_that_can_not_be_read_is_not_missing(tailnet: Tailnet) ->
     tailnet.extra = [{"nodeId": node, "addresses": "broken"} for node in gone]
     await tailnet.poll()
     assert tailnet.source.evidence().missing == set()
+
+
+async def test_exactly_half_is_not_more_than_half(tailnet: Tailnet) -> None:
+    tailnet.there -= {"n24"}
+    await tailnet.poll()
+    tailnet.there -= set(sorted(tailnet.there)[:12])
+    await tailnet.poll()
+    assert tailnet.source.evidence().missing == set()
+
+
+async def test_one_more_than_half_of_a_hundred_is(tailnet: Tailnet) -> None:
+    tailnet.there = {f"n{number:02}" for number in range(50)}
+    tailnet.source.tagged = frozenset({f"x{number}" for number in range(51)} | tailnet.there)
+    await tailnet.poll()
+    assert len(tailnet.source.evidence().missing) == 51
+
+
+async def test_who_came_back_is_not_missing(tailnet: Tailnet) -> None:
+    await tailnet.poll()
+    everybody = sorted(tailnet.there)
+    tailnet.there -= set(everybody[:20])
+    await tailnet.poll()
+    tailnet.source.want(everybody[:1])
+    tailnet.there |= set(everybody[:5])
+    await tailnet.poll()
+    assert tailnet.source.evidence().missing == set(everybody[5:20])
+
+
+async def test_devices_without_tags_are_no_loss(tailnet: Tailnet) -> None:
+    tailnet.extra = [
+        {
+            "nodeId": f"x{number}",
+            "name": f"x{number}.company.ts.net",
+            "addresses": [f"100.64.1.{number}"],
+            "authorized": True,
+        }
+        for number in range(30)
+    ]
+    await tailnet.poll()
+    tailnet.extra = []
+    await tailnet.poll()
+    assert tailnet.source.evidence().missing == set()
