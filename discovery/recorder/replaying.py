@@ -15,7 +15,6 @@ from discovery.plan.observed import Sync
 from discovery.plan.passes import plan_pass, plan_removal
 from discovery.plan.slices import EndpointSlice
 from discovery.recorder.lists import RecordedList, follow
-from discovery.recorder.redaction import redacted_text
 from discovery.recorder.ring import FORMAT, encoded
 from discovery.recorder.values import (
     changes_value,
@@ -115,10 +114,8 @@ def _replayed(record: Record, lists: Mapping[str, RecordedList], version: str) -
     except (ValueError, TypeError) as error:
         made.problem = f"the inputs can not be read: {error}"
     else:
-        # What was recorded went through the same.
-        again = msgspec.json.decode(redacted_text(encoded(again)))
         if encoded(again) != encoded(outcome):
-            made.outcomes = (outcome, again)
+            made.outcomes = (outcome, msgspec.json.decode(encoded(again)))
     return made
 
 

@@ -1,6 +1,8 @@
 """What was recorded is made again: the same bytes, as long as the program decides the same."""
 
 import json
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +12,9 @@ import yaml
 from discovery.plan import guard
 from discovery.plan.losses import RemovalCause
 from discovery.recorder.replaying import ForeignFormatError, replay
+from discovery.stores import Children
 from discovery.tailnet import Device
-from discovery.v1alpha1 import Mode
+from discovery.v1alpha1 import Key, Mode
 from tests.recorder.conftest import API, World, brief
 
 
@@ -126,6 +129,47 @@ async def test_an_edit_is_judged_by_its_own_selector(world: World) -> None:
     made = await world.reconciler.reconcile(API, world.tailnet.now)
     assert made is not None
     assert {loss.cause for loss in made.decision.held} == {RemovalCause.SPEC_CHANGED}
+
+
+async def test_a_list_that_comes_while_a_device_is_asked_for_is_the_one_referred_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = world.tailnet
+    ask = net.source.ask
+
+    async def ask_late(nodes: Collection[str]) -> bool:
+        net.there |= {"n30"}
+        await net.poll()
+        return await ask(nodes)
+
+    monkeypatch.setattr(net.source, "ask", ask_late)
+    net.there -= {"n07"}
+    await world.turn()
+    last = world.replayed()[-1]
+    assert (last.reproduced, [loss["name"] for loss in last.removed]) == (True, ["n07"])
+    assert last.listed is not None
+    assert last.listed["fetchedAt"] == "2026-11-25T12:03:00Z"
+
+
+async def test_a_resource_that_goes_during_its_pass_is_selected_for_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = world.root / "manifests" / "api.yaml"
+    children = world.store.children
+
+    async def goes(key: Key) -> Children:
+        manifest.write_text(manifest.read_text().replace("name: api", "name: other"))
+        world.reconciler.define(world.store.refresh())
+        monkeypatch.undo()
+        return await children(key)
+
+    monkeypatch.setattr(world.store, "children", goes)
+    world.reconciler.forget()
+    with suppress(KeyError):  # a folder has forgotten the manifest by the time of the report
+        await world.reconciler.reconcile(API, world.tailnet.now)
+    await world.reconciler.reconcile(API, world.tailnet.now)
+    world.tailnet.there |= {"n30"}
+    assert API not in await world.tailnet.source.poll(world.tailnet.now)
 
 
 async def test_a_decision_whose_list_is_lost_is_not_called_reproduced(world: World) -> None:
