@@ -20,12 +20,16 @@ MINUTE = timedelta(minutes=1)
 
 
 class Tailnet:
-    """A control plane in memory: who is there, whom its lists lack, whom it can not answer for."""
+    """A control plane in memory: who is there, whom its lists lack, whom it can not answer for.
+
+    Devices of ``bare`` have no tags.
+    """
 
     def __init__(self) -> None:
         self.there = {f"n{number:02}" for number in range(25)}
         self.hidden: set[str] = set()
         self.silent: set[str] = set()
+        self.bare: set[str] = set()
         self.broken = False
         self.asked: list[str] = []
         self.hang: asyncio.Event | None = None
@@ -62,7 +66,7 @@ class Tailnet:
             "nodeId": node,
             "name": f"{node}.company.ts.net",
             "addresses": [f"100.64.0.{int(node[1:]) + 1}"],
-            "tags": ["tag:env-production"],
+            "tags": [] if node in self.bare else ["tag:env-production"],
             "authorized": True,
         }
 

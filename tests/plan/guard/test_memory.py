@@ -8,8 +8,6 @@ import pytest
 from discovery.plan.losses import Loss, RemovalCause
 from discovery.plan.memory import (
     MAX_BATCHES,
-    MAX_NAMES,
-    MAX_NODES,
     MAX_REMOVED,
     Wait,
     Waits,
@@ -177,8 +175,8 @@ def test_names_are_bounded_and_all_nodes_are_remembered() -> None:
     waits = Waits(tuple(wait(number) for number in range(2500)), START)
     memory = remembered(waits, "p", (), "")
     assert memory is not None
-    assert (len(memory.names), memory.total) == (MAX_NAMES, 2500)
-    assert [len(batch.nodes) for batch in memory.waiting] == [MAX_NODES, MAX_NODES, 500]
+    assert (len(memory.names), memory.total) == (256, 2500)
+    assert [len(batch.nodes) for batch in memory.waiting] == [1000, 1000, 500]
 
 
 def test_too_many_kinds_are_joined_by_what_is_known_of_the_least() -> None:
@@ -194,6 +192,29 @@ def test_too_many_kinds_are_joined_by_what_is_known_of_the_least() -> None:
     assert (last.since, last.confirmations, last.confirmed) == (START + 65 * MINUTE, 35, False)
 
 
+@pytest.mark.parametrize("confirmed", [(True, False), (False, True), (True, True)])
+def test_two_kinds_are_joined_by_what_is_known_of_the_least(confirmed: tuple[bool, bool]) -> None:
+    many = [wait(n, since=START + n * MINUTE) for n in range(MAX_BATCHES - 1)]
+    joined = [
+        wait(n, since=START + n * MINUTE, confirmations=n, confirmed=confirmed[n - 100])
+        for n in (100, 101)
+    ]
+    memory = remembered(Waits((*many, *joined), START), "p", (), "")
+    assert memory is not None
+    last = memory.waiting[-1]
+    assert last.nodes == ("n00100", "n00101")
+    assert (last.since, last.confirmations) == (START + 101 * MINUTE, 100)
+    assert last.confirmed is all(confirmed)
+
+
+def test_the_names_that_wait_are_sorted_whatever_their_nodes() -> None:
+    losses = [Loss("n1", "b", RemovalCause.ABSENT), Loss("n2", "a", RemovalCause.ABSENT)]
+    waits = tuple(Wait(loss, START, 1, confirmed=False) for loss in losses)
+    memory = remembered(Waits(waits, START), "p", (), "")
+    assert memory is not None
+    assert memory.names == ("a", "b")
+
+
 def test_recent_removals_are_bounded() -> None:
     entries = tuple(
         RemovedEndpoints(at=START + timedelta(seconds=n), size=5, nodes=(f"n{n}",))
@@ -201,7 +222,7 @@ def test_recent_removals_are_bounded() -> None:
     )
     memory = remembered(Waits((), START), "", entries, "")
     assert memory is not None
-    assert (len(memory.removed), memory.removed[-1]) == (MAX_REMOVED, entries[-1])
+    assert (len(memory.removed), memory.removed[-1]) == (128, entries[-1])
 
 
 def test_nothing_to_remember_is_no_memory() -> None:
@@ -210,6 +231,10 @@ def test_nothing_to_remember_is_no_memory() -> None:
 
 def test_the_plan_of_the_same_nodes_has_the_same_name_in_any_order() -> None:
     assert plan_hash(["b", "a"]) == plan_hash(["a", "b"]) != plan_hash(["a"])
+
+
+def test_a_plan_has_a_name_of_twelve_digits_that_is_the_same_everywhere() -> None:
+    assert plan_hash(["n1", "n2"]) == "ca3eeaaa5d23"
 
 
 def test_parts_are_sorted_and_none_is_empty() -> None:
@@ -232,3 +257,26 @@ def test_the_intent_of_a_pass_that_loses_nothing_names_no_plan(ten: History) -> 
     made = ten.turn(ALL)
     assert made.decision.intent is not None
     assert made.decision.intent.plan == ""
+
+
+def test_early_lists_do_not_put_off_the_next_that_counts(ten: History) -> None:
+    found = []
+    for _ in range(3):
+        ten.turn(FEW, after=timedelta(seconds=30))
+        found.append(ten.memory["confirmations"])
+    assert found == [1, 1, 2]
+
+
+def test_the_memory_speaks_of_the_oldest_and_of_the_least_confirmed(ten: History) -> None:
+    ten.turn(FEW)
+    first = ten.memory["since"]
+    ten.turn(FEW[1:])
+    assert (ten.memory["since"], ten.memory["confirmations"]) == (first, 1)
+
+
+def test_where_nothing_waits_the_memory_holds_only_what_went(ten: History) -> None:
+    ten.gone = {"n01"}
+    ten.turn(fleet(*range(2, 11)))
+    assert {name: value for name, value in ten.memory.items() if value} == {
+        "removed": [{"at": f"{ten.now:%Y-%m-%dT%H:%M:%SZ}", "size": 10, "nodes": ["n01"]}]
+    }
