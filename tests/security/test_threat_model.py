@@ -13,7 +13,8 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 @cache
 def functions_of(path: Path) -> set[str]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, kinds)}
+    source = path.read_text() if path.exists() else ""
+    return {node.name for node in ast.parse(source).body if isinstance(node, kinds)}
 
 
 def threats() -> list[tuple[str, str]]:
