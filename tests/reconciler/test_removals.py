@@ -148,3 +148,29 @@ async def test_a_planner_whose_old_leader_may_still_write_removes_nothing(world:
     world.planner.leads = lambda: True
     await world.turn()
     assert "n00" not in world.names()
+
+
+async def test_what_was_answered_is_not_asked_again_while_it_waits(world: World) -> None:
+    world.manifest.write_text(MANIFEST + "    removal: {confirmations: 9}\n")
+    world.tailnet.bare = {f"n{n:02}" for n in range(9)}
+    asked = []
+    for _ in range(4):
+        await world.turn()
+        asked.append(len(world.tailnet.asked))
+    assert asked == [9, 0, 0, 0]
+
+
+async def test_a_device_whose_entry_can_not_be_read_stays_whatever_it_answers(
+    world: World,
+) -> None:
+    world.tailnet.there -= {"n00"}
+    world.tailnet.extra = [{"nodeId": "n00", "addresses": "broken"}]
+    await world.turn()
+    assert (world.tailnet.asked, "n00" in world.names()) == ([], True)
+
+
+async def test_a_resource_that_is_only_observed_loses_nothing(world: World) -> None:
+    world.manifest.write_text(MANIFEST + "  mode: Observe\n")
+    world.tailnet.there -= {"n00"}
+    await world.turn()
+    assert "n00" in world.names()

@@ -221,3 +221,13 @@ def test_what_goes_is_in_the_order_of_nodes(ten: History) -> None:
     stranger = device(99, "tag:other", addresses=("100.64.0.2",))
     made = ten.turn([*fleet(*without(1, 2)), stranger])
     assert list(causes(made.decision)) == ["n01", "n02"]
+
+
+@pytest.mark.parametrize(("after", "left"), [(2, 8), (3, 6)])
+def test_the_window_is_as_many_intervals_as_lists_must_lack_a_device(
+    ten: History, after: int, left: int
+) -> None:
+    ten.gone = {"*"}
+    ten.turn(fleet(*without(1, 2)))
+    ten.turn(fleet(*without(1, 2, 3, 4)), after=after * MINUTE)
+    assert len(ten.names) == left

@@ -1,14 +1,17 @@
 """Why an endpoint is to go, where no edit explains it."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from msgspec import structs
 
 from discovery.plan.endpointslice import EndpointSlice
+from discovery.plan.losses import Baseline
 from discovery.plan.policy import GrantRule
 from discovery.v1alpha1 import RemovalPolicy
 from tagselectors import TagGrammar
-from tests.plan.guard.conftest import History, causes, device, fleet, reasons, without
+from tests.plan.guard.conftest import History, causes, device, fleet, history, reasons, without
 
 
 def test_an_endpoint_whose_address_is_anothers_goes_at_once(ten: History) -> None:
@@ -101,3 +104,30 @@ def test_a_changed_configuration_is_told_before_the_policy(ten: History) -> None
     ten.configure(denied=(ip_network("100.64.0.0/24"),))
     made = ten.turn(fleet(*range(1, 11)))
     assert set(reasons(made.decision).values()) == {"ConfigChanged"}
+
+
+def test_a_node_with_two_names_is_lost_by_the_first() -> None:
+    made = history()
+    made.turn([device(1, name="b.company.ts.net")])
+    (held,) = made.slices
+    renamed = [structs.replace(one, name=name) for one in held.endpoints for name in "bac"]
+    assert Baseline.of([replace(held, endpoints=tuple(renamed))]).names == {"n01": "a"}
+
+
+def test_losses_are_in_the_order_of_nodes_whatever_their_names() -> None:
+    made = history()
+    made.turn([device(1, node_id="n2"), device(2, node_id="n1"), device(3)])
+    made.turn([device(3)])
+    assert made.asked == ("n1", "n2")
+
+
+def test_an_address_that_is_several_strangers_names_the_first(ten: History) -> None:
+    one = device(1, addresses=("100.64.0.1", "fd7a:115c:a1e0::1"))
+    made = history(discovery={"addressFamilies": ["IPv4", "IPv6"]})
+    made.turn([one, *fleet(*without(1))])
+    strangers = [
+        device(98, "tag:other", addresses=("fd7a:115c:a1e0::1",)),
+        device(97, "tag:other", addresses=("100.64.0.1",)),
+    ]
+    (loss,) = made.turn([*fleet(*without(1)), *strangers]).decision.released
+    assert loss.detail == "its address is n97's"

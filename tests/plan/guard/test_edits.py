@@ -124,3 +124,14 @@ def test_an_edit_that_leaves_nothing_asks_nobody(ten: History) -> None:
     ten.edit(tagSelectors=STAGING)
     ten.turn(fleet(*range(1, 11)))
     assert ten.asked == ()
+
+
+def test_a_static_endpoint_that_stays_is_no_loss() -> None:
+    entry = {"name": "db", "tailscaleIP": "100.64.9.9", "port": 80, "protocol": "TCP"}
+    made = history(
+        tagSelectors=[{"key": "env", "operator": "Exists"}],
+        endpoints=[entry | {"tailscaleFQDN": "db.company.ts.net"}],
+    )
+    made.turn(fleet(1))
+    done = made.turn(fleet(1))
+    assert (done.decision.released, done.decision.held) == ((), {})

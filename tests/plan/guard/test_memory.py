@@ -13,10 +13,11 @@ from discovery.plan.memory import (
     Waits,
     in_parts,
     plan_hash,
+    recent,
     remembered,
 )
 from discovery.tailnet import UnknownDevice
-from discovery.v1alpha1_status import RemovedEndpoints
+from discovery.v1alpha1_status import RemovalStatus, RemovedEndpoints
 from tests.plan.guard.conftest import MINUTE, START, History, device, fleet, history, reasons
 
 FEW = fleet(*range(5, 11))
@@ -280,3 +281,20 @@ def test_where_nothing_waits_the_memory_holds_only_what_went(ten: History) -> No
     assert {name: value for name, value in ten.memory.items() if value} == {
         "removed": [{"at": f"{ten.now:%Y-%m-%dT%H:%M:%SZ}", "size": 10, "nodes": ["n01"]}]
     }
+
+
+def test_a_kind_in_many_parts_displaces_the_last_kinds() -> None:
+    many = [wait(n, since=START + n * MINUTE) for n in range(MAX_BATCHES - 1)]
+    crowd = [wait(n, since=START - MINUTE) for n in range(10_000, 12_500)]
+    memory = remembered(Waits((*many, *crowd), START), "p", (), "")
+    assert memory is not None
+    assert [len(batch.nodes) for batch in memory.waiting][:4] == [1000, 1000, 500, 1]
+    assert len(memory.waiting) == MAX_BATCHES
+
+
+def test_what_is_still_there_did_not_go() -> None:
+    meant = RemovedEndpoints(at=START, size=10, nodes=("n01", "n02"))
+    memory = RemovalStatus(removed=(meant,))
+    (entry,) = recent(memory, START - MINUTE, {"n02": None})
+    assert (entry.nodes, entry.size) == (("n01",), 10)
+    assert recent(memory, START - MINUTE, {"n01": None, "n02": None}) == ()
