@@ -174,3 +174,20 @@ async def test_a_resource_that_is_only_observed_loses_nothing(world: World) -> N
     world.tailnet.there -= {"n00"}
     await world.turn()
     assert "n00" in world.names()
+
+
+async def test_a_trivial_edit_releases_no_device_that_looks_different(world: World) -> None:
+    world.tailnet.bare = world.tailnet.silent = {"n00"}
+    await world.turn()
+    world.manifest.write_text(MANIFEST.replace("port: 80", "port: 81"))
+    await world.turn()
+    assert "n00" in world.names()
+
+
+async def test_a_pass_that_could_not_be_resolved_forgets_nothing(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    ports = "[{name: http, port: 80}, {name: also, port: 80}]"
+    world.manifest.write_text(MANIFEST.replace("[{name: http, port: 80}]", ports))
+    await world.turn()
+    assert world.reconciler.waiting_on(world.tailnet.source) == {API}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -131,3 +132,29 @@ def test_an_address_that_is_several_strangers_names_the_first(ten: History) -> N
     ]
     (loss,) = made.turn([*fleet(*without(1)), *strangers]).decision.released
     assert loss.detail == "its address is n97's"
+
+
+def test_a_configuration_that_changes_in_a_running_process_is_no_edit(ten: History) -> None:
+    ten.configure(grammar=TagGrammar(["env-production"]))
+    made = ten.turn(fleet(*range(1, 11)))
+    assert {loss.cause for loss in made.decision.held} == {"ConfigChanged"}
+
+
+def test_a_changed_configuration_explains_no_device_that_is_not_authorized(ten: History) -> None:
+    ten.configure(denied=(ip_network("100.65.0.0/16"),))
+    ten.answers = {"n01": device(1, authorized=False)}
+    made = ten.turn([device(1, authorized=False), *fleet(*without(1))])
+    assert causes(made.decision) == {"n01": "Ineligible"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [({"tags": ("tag:a", "tag:b")}, "tags tag:a, tag:b"), ({"authorized": False}, "unauthorized")],
+)
+def test_the_evidence_says_what_the_device_looks_like(
+    ten: History, fields: dict[str, Any], detail: str
+) -> None:
+    changed = device(1, **fields)
+    ten.answers = {"n01": changed}
+    (loss,) = ten.turn([changed, *fleet(*without(1))]).decision.released
+    assert loss.detail == detail

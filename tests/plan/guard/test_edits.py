@@ -135,3 +135,32 @@ def test_a_static_endpoint_that_stays_is_no_loss() -> None:
     made.turn(fleet(1))
     done = made.turn(fleet(1))
     assert (done.decision.released, done.decision.held) == ((), {})
+
+
+def test_a_static_endpoint_takes_only_the_place_that_it_has(ten: History) -> None:
+    entry = {"name": "db", "tailscaleIP": "100.64.0.1", "port": 80, "protocol": "HTTP"}
+    ten.edit(endpoints=[entry | {"tailscaleFQDN": "db.company.ts.net"}])
+    made = ten.turn(fleet(*without(2)))
+    assert (causes(made.decision), reasons(made.decision)) == (
+        {"n01": "SpecChanged"},
+        {"n02": "Unconfirmed"},
+    )
+
+
+def test_all_absent_after_an_edit_and_a_restart_is_no_matter_of_the_edit(ten: History) -> None:
+    ten.edit(discovery={"ports": [{"name": "http", "port": 9090}]})
+    ten.restart()
+    made = ten.turn([device(99, "tag:other")])
+    assert set(reasons(made.decision).values()) == {"OverBudget"}
+
+
+def test_all_retagged_after_an_edit_is_no_matter_of_the_edit(ten: History) -> None:
+    ten.edit(discovery={"ports": [{"name": "http", "port": 9090}]})
+    made = ten.turn([device(number, "tag:env-staging") for number in range(1, 11)])
+    assert set(reasons(made.decision).values()) == {"OverBudget"}
+
+
+def test_all_retagged_without_an_edit_is_no_matter_of_one(ten: History) -> None:
+    ten.restart()
+    made = ten.turn([device(number, "tag:env-staging") for number in range(1, 11)])
+    assert set(reasons(made.decision).values()) == {"OverBudget"}
