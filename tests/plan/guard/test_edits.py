@@ -164,3 +164,11 @@ def test_all_retagged_without_an_edit_is_no_matter_of_one(ten: History) -> None:
     ten.restart()
     made = ten.turn([device(number, "tag:env-staging") for number in range(1, 11)])
     assert set(reasons(made.decision).values()) == {"OverBudget"}
+
+
+def test_another_family_explains_no_absence_of_a_device_that_has_it(ten: History) -> None:
+    both = device(1, addresses=("100.64.0.1", "fd7a:115c:a1e0::1"))
+    ten.turn([both, *fleet(*without(1))])
+    ten.edit(discovery={"addressFamilies": ["IPv6"]})
+    made = ten.turn(fleet(*without(1)))
+    assert "n01" in reasons(made.decision)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from discovery.plan.evidence import Evidence
 from discovery.tailnet import UnknownDevice
 from tests.plan.guard.conftest import (
     START,
@@ -173,3 +174,10 @@ def test_a_disproved_list_is_told_before_a_loss_of_the_tailnet(ten: History) -> 
     lost = {"disproved": True, "missing": frozenset({"n01", "x1"})}
     made = ten.turn(fleet(*without(1)), evidence=lost)
     assert reasons(made.decision) == {"n01": "ListIncomplete"}
+
+
+def test_whoever_is_missing_is_asked_for_in_order_until_it_denies_itself() -> None:
+    missing = [f"x{number}" for number in range(10)]
+    answers = {"x3": None, "x4": device(4)}
+    evidence = Evidence(missing=frozenset(missing), answers=answers)
+    assert evidence.open_questions == tuple(node for node in missing if node != "x3")
