@@ -191,3 +191,9 @@ async def test_a_pass_that_could_not_be_resolved_forgets_nothing(world: World) -
     world.manifest.write_text(MANIFEST.replace("[{name: http, port: 80}]", ports))
     await world.turn()
     assert world.reconciler.waiting_on(world.tailnet.source) == {API}
+
+
+async def test_what_waits_waits_for_lists_of_its_own_tailnet(world: World) -> None:
+    world.tailnet.there -= {f"n{n:02}" for n in range(9)}
+    await world.turn()
+    assert world.reconciler.waiting_on(Tailnet().source) == set()

@@ -158,3 +158,12 @@ def test_the_evidence_says_what_the_device_looks_like(
     ten.answers = {"n01": changed}
     (loss,) = ten.turn([changed, *fleet(*without(1))]).decision.released
     assert loss.detail == detail
+
+
+def test_a_status_that_knows_no_configuration_explains_nothing_by_it(ten: History) -> None:
+    assert ten.resource.status is not None
+    older = ten.resource.status.model_copy(update={"policy_hash": ""})
+    ten.resource = ten.resource.model_copy(update={"status": older})
+    ten.answers = {"n01": device(1, "tag:env-staging")}
+    made = ten.turn([device(1, "tag:env-staging"), *fleet(*without(1))])
+    assert causes(made.decision) == {"n01": "Untagged"}

@@ -181,3 +181,15 @@ def test_whoever_is_missing_is_asked_for_in_order_until_it_denies_itself() -> No
     answers = {"x3": None, "x4": device(4)}
     evidence = Evidence(missing=frozenset(missing), answers=answers)
     assert evidence.open_questions == tuple(node for node in missing if node != "x3")
+
+
+def test_an_absent_device_that_answers_does_not_go(ten: History) -> None:
+    ten.answers = {"n01": device(1)}
+    made = ten.turn(fleet(*without(1)))
+    assert reasons(made.decision) == {"n01": "Unconfirmed"}
+
+
+def test_a_retagged_device_must_have_the_same_tags_by_itself(ten: History) -> None:
+    ten.answers = {"n01": device(1)}
+    made = ten.turn([device(1, "tag:env-staging"), *fleet(*without(1))])
+    assert reasons(made.decision) == {"n01": "Unconfirmed"}
