@@ -196,6 +196,26 @@ async def test_nothing_is_removed_during_an_outage_however_long(
         assert (await removal(schedule.cluster))["total"] == 5
 
 
+async def test_what_was_confirmed_before_an_outage_and_not_done_waits_for_its_end(
+    schedule: Schedule, state: SimulatorState, fleet: list[str]
+) -> None:
+    await schedule.cluster.create("api")
+    async with schedule.process() as turn:
+        await turn()
+        await schedule.cluster.edit("api", mode="Observe")
+        remove(state, "m-05")
+        await turn()
+        (waiting,) = (await removal(schedule.cluster))["waiting"]
+        assert waiting["confirmed"]
+        state.faults.add("503:60")
+        await schedule.cluster.edit("api", mode="Enforce")
+        await turn()
+        assert await held(schedule.cluster) == fleet
+        state.faults.clear()
+        await turn()
+    assert await held(schedule.cluster) == sorted({*fleet} - {"m-05"})
+
+
 async def test_an_api_that_recovers_with_the_same_devices_writes_nothing(
     schedule: Schedule, state: SimulatorState, fleet: list[str]
 ) -> None:

@@ -14,8 +14,9 @@ FEWEST, SWING, OTHERS = 16, 20, 50
 class ChurningTailnet:
     """A list of 66 to 76 devices; every eighth turn changes it, some turns fail.
 
-    50 of them are selected by nobody and stay. Each of the others keeps its name; whenever it is
-    made anew its node ID, its address and one of its tags are such as there were never before.
+    50 of them are selected by nobody, and most of these stay. Each of the others keeps its name;
+    whenever it is made anew its node ID, its address and one of its tags are such as there were
+    never before.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,8 @@ class ChurningTailnet:
         if rest == 0:
             self._resize(FEWEST + min(number % SWING, SWING - number % SWING))
             self._remake(step % FEWEST)
+            for place in range(3):
+                self._others[place]["nodeId"] = f"o{number}-{place}"
         if number % 32 == 7:
             self._retag(self._machines[step % FEWEST])
         if number % 64 == 12:
