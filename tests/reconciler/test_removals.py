@@ -197,3 +197,12 @@ async def test_what_waits_waits_for_lists_of_its_own_tailnet(world: World) -> No
     world.tailnet.there -= {f"n{n:02}" for n in range(9)}
     await world.turn()
     assert world.reconciler.waiting_on(Tailnet().source) == set()
+
+
+async def test_a_removal_goes_on_although_somebody_took_the_status_away(world: World) -> None:
+    (world.root / "out/default/api/status.yaml").unlink()
+    world.tailnet.there -= {"n00"}
+    world.start()
+    await remember(world.store, Sources([world.tailnet.source]))
+    await world.turn()
+    assert "n00" not in world.names()
