@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Final
 
 from tests.chaos.worker import Role
+from tests.security.transcripts import note
 
 ROOT: Final = Path(__file__).parents[2]
 ANSWERS_WITHIN: Final = 60.0  # seconds; an answer needs less than a pass may take
@@ -127,6 +128,8 @@ class Crew:
     async def end(self) -> None:
         for worker in self.workers:
             await worker.end()
+        for path in sorted(self._folder.glob("*.log")):
+            note("output", await asyncio.to_thread(path.read_text, errors="replace"))
 
     async def _start(self, slot: int) -> Worker:
         self.started += 1

@@ -199,7 +199,9 @@ class Driver:
             await self.observer.catch_up(self.report.steps)
         undisturbed = undisturbed and done is not None and leader.lives
         self.report.calm_polls += undisturbed
-        unsettled = {*(done or {"retried": ()})["retried"], *self._unseen(leader)}
+        unsettled = set(self._generations)
+        if done is not None and not self.disruptions.is_down:
+            unsettled = {*done["retried"], *self._unseen(leader)}
         self.oracle.end(calm=undisturbed, unsettled=unsettled)
         self._log(leader, calm=undisturbed, unsettled=sorted(unsettled))
 

@@ -1,18 +1,21 @@
 """What was served, kept by what it says of each endpoint."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from tests.chaos.served import Answer, Listing, Look
-from tests.chaos.world import World
+from tests.chaos.world import Selector, World
 
 INTERVAL: Final = timedelta(seconds=60)
 CONFIRMATIONS: Final = 3
 ONE_LIST_WITHIN: Final = 0.8 * INTERVAL
 ROUNDED: Final = timedelta(seconds=1)
 """Status has whole seconds."""
+
+Place = tuple[str, str]
+"""A resource and a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +50,49 @@ class Record:
     """
 
     tagged: frozenset[str] = frozenset()
-    looks: dict[tuple[str, str], Look] = field(default_factory=dict)
+    looks: dict[Place, Look] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
     asked_before: set[str] = field(default_factory=set)
     _shown: Mapping[str, Look] = field(default_factory=dict)
-    _absences: dict[tuple[str, str], _Absence] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _wanted: set[Place] = field(default_factory=set)
+    _absences: dict[Place, _Absence] = field(default_factory=dict)
     _answers: dict[str, list[tuple[int, Answer]]] = field(default_factory=dict)
     _number: int = 0
 
-    def take(
-        self, listing: Listing, at: datetime, world: World, held: Iterable[tuple[str, str]]
-    ) -> None:
-        """Take a verified list; ``held`` are the resources and nodes of the slices."""
+    def take(self, listing: Listing, at: datetime, world: World, held: Iterable[str]) -> None:
+        """Take a verified list; ``held`` are the nodes of the slices."""
         self._number += 1
         self._shown = listing.shown
+        self._known |= {*listing.shown, *held}
+        self._wanted = set()
         self.tagged = frozenset(node for node, look in listing.shown.items() if look.tags)
         self.denied -= listing.shown.keys()
         self.asked_before = set(self.denied)
         for name, selector in world.selectors.items():
-            for node, look in listing.shown.items():
-                if look.is_wanted(selector):
+            for node in self._known:
+                look = listing.shown.get(node)
+                if look is not None and look.is_wanted(selector):
                     self.looks[name, node] = look
-                    self._absences.pop((name, node), None)
-        for name, node in set(held):
-            shown = listing.shown.get(node)
-            if shown is None or not shown.is_wanted(world.selectors[name]):
-                self._lacking(name, node, listing, at)
+                    self._wanted.add((name, node))
+                else:
+                    self._lacking(name, node, listing, at)
+
+    def settle(self, resources: Collection[str]) -> None:
+        """Passes over these resources were written: who came back in the last list begins anew.
+
+        What a controller could not write before it died, the next one can not know.
+        """
+        for place in self._wanted:
+            if place[0] in resources:
+                self._absences.pop(place, None)
+
+    def reselect(self, resource: str, selector: Selector) -> None:
+        """Take an edit: who was left out by the old selector alone was not missing."""
+        for place in [place for place in self._absences if place[0] == resource]:
+            look = self._shown.get(place[1])
+            if look is not None and look.is_wanted(selector):
+                del self._absences[place]
 
     def answer(self, node: str, answer: Answer | None) -> None:
         """Take the answer of a single machine."""
@@ -86,9 +106,13 @@ class Record:
             self.denied.discard(node)
             self.asked_before.discard(node)
 
+    def look_of(self, resource: str, node: str) -> Look | None:
+        """How a node looked as an endpoint of the resource, or else in the last list."""
+        return self.looks.get((resource, node)) or self._shown.get(node)
+
     def shows(self, resource: str, node: str) -> bool:
         """Whether the last verified list shows the node as an endpoint of the resource."""
-        return node in self._shown and (resource, node) not in self._absences
+        return (resource, node) in self._wanted
 
     def answers_of(self, resource: str, node: str) -> list[Answer]:
         """The answers of a node since a list first lacked it."""

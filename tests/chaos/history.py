@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.chaos.oracle import Oracle
 from tests.chaos.served import Answer, Listing, Look
-from tests.chaos.world import Machine, World
+from tests.chaos.world import Machine, Selector, World
 
 BEGIN = datetime(2027, 1, 1, 12, tzinfo=UTC)
 TAGS = ("tag:env-production", "tag:zone-a")
@@ -65,6 +65,11 @@ class History:
         """A machine is really another."""
         found = self.world.machines[node]
         self.world.machines[node] = replace(found, **changes)  # type: ignore[arg-type]
+        self.oracle.change(self.world.copy())
+
+    def select(self, selector: Selector) -> None:
+        """The resource is edited."""
+        self.world.selectors["web"] = selector
         self.oracle.change(self.world.copy())
 
     def deny(self, *nodes: str) -> None:

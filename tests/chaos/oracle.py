@@ -5,7 +5,7 @@ It takes nothing from the program and shares no code with it. Endpoints are foll
 which is where traffic goes; the node is who the slices say has it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
@@ -69,6 +69,9 @@ class Oracle:
 
     def change(self, world: World) -> None:
         """The truth is another from now on."""
+        for name, selector in world.selectors.items():
+            if selector != self.world.selectors[name]:
+                self.record.reselect(name, selector)
         self.world = world
 
     def begin(self, *, settled: bool = True) -> None:
@@ -91,7 +94,8 @@ class Oracle:
         self._candidates.append(outcome)
         if listing is None or not verified:
             return
-        self.record.take(listing, at, self.world, self._nodes())
+        held = {node for places in self.present.values() for node in places.values()}
+        self.record.take(listing, at, self.world, held)
         for name, node in list(self._waits):
             # Whoever comes back, or may be there, begins anew when it goes again.
             if node in listing.unknown or self.record.shows(name, node):
@@ -116,6 +120,7 @@ class Oracle:
 
     def end(self, *, calm: bool, unsettled: Collection[str] = ()) -> None:
         """The poll has ended; ``unsettled`` resources have a pass that is still to be repeated."""
+        self.record.settle(self.world.selectors.keys() - set(unsettled))
         self._calm = self._calm + 1 if calm else 0
         if not calm:
             return
@@ -140,9 +145,6 @@ class Oracle:
             found += [f"{name}: {wanted[a]} at {a} is missing" for a in wanted.keys() - held]
             found += [f"{name}: {held[a]} at {a} is too much" for a in held.keys() - wanted]
         return sorted(found)
-
-    def _nodes(self) -> Iterable[tuple[str, str]]:
-        return ((name, node) for name, held in self.present.items() for node in held.values())
 
     def _unwanted(self, name: str) -> set[str]:
         wanted = self.world.addresses(name)
@@ -170,10 +172,10 @@ class Oracle:
 
     def _left(self, name: str, node: str, address: str, *, gone: bool) -> None:
         """Judge one address that left the slices of a resource."""
-        look = self.record.looks.get((name, node))
+        look = self.record.look_of(name, node)
         selectors = [self.world.selectors[name]]
         selectors += [one.world.selectors[name] for one in self._candidates]
-        if look is not None and not all(look.is_wanted(one) for one in selectors):
+        if look and look.is_eligible and not all(look.is_wanted(one) for one in selectors):
             self.edits += gone
             return
         reasons = []
@@ -208,18 +210,20 @@ class Oracle:
         shown = listing.shown.get(node)
         answers = self.record.answers_of(name, node)
         liars = self.record.denied & (self.record.asked_before - listing.shown.keys())
-        over = self._is_over(name, outcome) and not self.record.is_due(name, node, outcome.at)
+        due = self.record.is_due(name, node, outcome.at)
+        over = "" if due else self._over_budget(name, outcome)
         lacks = (
             (listing.nameless > 0, "the list has an entry that may be any machine"),
             (node in listing.unknown, "its entry is unreadable"),
             (shown is not None and shown.is_wanted(selector), "the list shows it as an endpoint"),
             (not any(a.denies(selector) for a in answers), "its own answer does not say so"),
             (bool(liars), f"the list lacks {', '.join(sorted(liars))}, which answered"),
-            (over, f"over the budget, and lacking only at {self.record.times(name, node)}"),
+            (bool(over), f"{over}, and lacking only at {self.record.times(name, node)}"),
         )
         return next((reason for applies, reason in lacks if applies), None)
 
-    def _is_over(self, name: str, outcome: Outcome) -> bool:
+    def _over_budget(self, name: str, outcome: Outcome) -> str:
+        """Return what is over the budget in words; nothing where nothing is."""
         listing, selector = outcome.listing, outcome.world.selectors[name]
         assert listing is not None
         held = set(self._start.get(name, {}).values())
@@ -234,7 +238,9 @@ class Oracle:
         size = max([self._largest[name], *(one.size for one in window)])
         going = guarded | {one.node for one in window}
         budget = max(LEAST_BUDGET, size * PERCENT // 100)
-        return len(going) > budget or not (wanted or held & listing.unknown)
+        if len(going) <= budget and (wanted or held & listing.unknown):
+            return ""
+        return f"over the budget of {budget}: {', '.join(sorted(going))} of {size} go"
 
     def _is_guarded(self, name: str, node: str, listing: Listing) -> bool:
         """Tell whether only the control plane's word explains that a node goes."""

@@ -86,6 +86,54 @@ def test_lists_within_one_interval_count_once(history: History) -> None:
     assert "over the budget" in history.why()
 
 
+def test_who_comes_back_begins_anew(history: History) -> None:
+    gone = ["n1", "n2", "n3", "n4"]
+    history.poll(history.listing(without=gone))
+    history.poll(history.listing(without=gone))
+    history.poll()
+    history.oracle.end(calm=False)
+    history.go(*gone)
+    history.poll()
+    history.deny(*gone)
+    history.oracle.see(history.slices())
+    assert "over the budget" in history.why()
+
+
+def test_a_return_that_nobody_could_write_down_may_be_forgotten(history: History) -> None:
+    gone = ["n1", "n2", "n3", "n4"]
+    history.poll(history.listing(without=gone))
+    history.poll(history.listing(without=gone))
+    history.poll()
+    history.oracle.end(calm=False, unsettled=["web"])
+    history.go(*gone)
+    history.poll()
+    history.deny(*gone)
+    history.oracle.see(history.slices())
+    assert history.rules() == []
+
+
+def test_whom_an_edit_left_out_was_not_missing(history: History) -> None:
+    tags = ("tag:env-production", "tag:zone-b")
+    wide, narrow = {"env": ("production",)}, {"env": ("production",), "zone": ("a",)}
+    gone = ["n1", "n2", "n3", "n4"]
+    for node in gone:
+        history.alter(node, tags=tags)
+    history.poll()
+    history.select(narrow)
+    for _ in range(4):
+        history.poll()
+        history.oracle.see(history.slices())
+    history.select(wide)
+    history.oracle.see(history.slices())
+    history.poll()
+    history.oracle.see(history.slices())
+    history.go(*gone)
+    history.poll()
+    history.deny(*gone)
+    history.oracle.see(history.slices())
+    assert "over the budget" in history.why()
+
+
 def test_a_slow_leak_is_over_the_budget(history: History) -> None:
     for node in ["n1", "n2", "n3", "n4"]:
         history.go(node)
@@ -194,8 +242,7 @@ def test_an_answer_with_the_old_tags_confirms_nothing(history: History) -> None:
 def test_an_edit_explains_a_removal(history: History) -> None:
     history.alter("n1", tags=("tag:env-production", "tag:zone-b"))
     history.poll()
-    history.world.selectors["web"] = {"env": ("production",), "zone": ("a",)}
-    history.oracle.change(history.world.copy())
+    history.select({"env": ("production",), "zone": ("a",)})
     history.oracle.see(history.slices())
     assert history.rules() == []
     assert history.oracle.edits == 1
