@@ -1,16 +1,20 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec import structs
 
 from discovery.plan.changes import Change
 from discovery.plan.endpoints import Endpoint, Source
 from discovery.plan.endpointslice import EndpointSlice
 from discovery.plan.owner import Owner
 from discovery.plan.ports import Port
-from discovery.plan.retention import held_endpoints, held_nodes
-from discovery.plan.slices import desired, diff
+from discovery.plan.retention import held_endpoints, held_nodes, with_known_nodes
+from discovery.plan.slices import SliceEndpoint, desired, diff
 from discovery.tailnet import UnknownDevice
-from discovery.v1alpha1 import DiscoveryPort
+from discovery.v1alpha1 import DiscoveryPort, EndpointStatus
+from discovery.v1alpha1_status import EndpointVerdict
 
 OWNER = Owner("default", "api", "u1", "api", headless=True, instance="default")
 CHECKED = Port("http", 8080, app_protocol="http", checked=True)
@@ -92,3 +96,24 @@ def test_held_endpoints_come_by_name_whatever_the_order_of_slices() -> None:
 
     assert [e.name for e in held_endpoints(current, nodes, [])] == ["api-1", "api-2", "api-3"]
     assert held_endpoints(current, nodes, []) == held_endpoints(reversed(current), nodes, [])
+
+
+def test_a_node_that_a_slice_lost_comes_back_from_status_and_the_others_stay() -> None:
+    current = slices(endpoint(1), endpoint(2))
+    bare = [replace(held, endpoints=tuple(map(forgetful, held.endpoints))) for held in current]
+    entries = [
+        EndpointStatus(
+            name="api-2",
+            status=EndpointVerdict.UNCHECKED,
+            source="TagSelector",
+            address=f"{address}:8080",
+            node_id="n2",
+        )
+        for address in ("100.64.0.2", "[fd7a:115c:a1e0::2]")
+    ]
+
+    assert list(with_known_nodes(bare, entries)) == current
+
+
+def forgetful(endpoint: SliceEndpoint) -> SliceEndpoint:
+    return structs.replace(endpoint, node_id="") if endpoint.name == "api-2" else endpoint

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from discovery.plan.announcements import Announcement
 from discovery.plan.changes import Change
 from discovery.planner import Planner, Sources
 from discovery.reconciler import Reconciler
@@ -34,6 +35,7 @@ class Store(DirectoryStore):
     def __init__(self, manifests: Path, out: Path) -> None:
         super().__init__([manifests], out)
         self.done: list[tuple[str, Any]] = []
+        self.said: list[str] = []
         self.refuses = False
 
     async def apply(self, key: Key, groups: Sequence[Sequence[Change]]) -> None:
@@ -46,6 +48,10 @@ class Store(DirectoryStore):
         removal = status.removal.to_object() if status.removal else {}
         self.done.append(("report", removal))
         await super().report(key, status)
+
+    def announce(self, key: Key, said: Announcement) -> None:
+        self.said.append(said.note)
+        super().announce(key, said)
 
 
 class World:
@@ -67,6 +73,7 @@ class World:
 
     async def turn(self) -> None:
         self.store.done.clear()
+        self.store.said.clear()
         self.reconciler.define(self.store.refresh())
         await self.tailnet.poll()
         try:

@@ -172,3 +172,13 @@ def test_another_family_explains_no_absence_of_a_device_that_has_it(ten: History
     ten.edit(discovery={"addressFamilies": ["IPv6"]})
     made = ten.turn(fleet(*without(1)))
     assert "n01" in reasons(made.decision)
+
+
+def test_a_static_endpoint_of_a_listed_device_stays_a_static_one(ten: History) -> None:
+    other = device(20, "tag:other", name="db.company.ts.net")
+    entry = {"name": "db", "tailscaleIP": "100.64.0.20", "port": 80, "protocol": "HTTP"}
+    ten.edit(endpoints=[entry | {"tailscaleFQDN": "db.company.ts.net"}])
+    ten.turn([*fleet(*range(1, 11)), other])
+    ten.edit(endpoints=None)
+    made = ten.turn([*fleet(*range(1, 11)), other])
+    assert [str(loss.cause) for loss in made.decision.released] == ["StaticRemoved"]
