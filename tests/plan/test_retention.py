@@ -117,3 +117,13 @@ def test_a_node_that_a_slice_lost_comes_back_from_status_and_the_others_stay() -
 
 def forgetful(endpoint: SliceEndpoint) -> SliceEndpoint:
     return structs.replace(endpoint, node_id="") if endpoint.name == "api-2" else endpoint
+
+
+def test_a_held_endpoint_has_its_addresses_and_ports_in_order() -> None:
+    addresses = tuple(ip_address(f"100.64.0.{number}") for number in range(1, 9))
+    ports = tuple(Port(f"p{number}", 8000 + number) for number in range(8))
+    many = Endpoint("api-1", Source.TAG_SELECTOR, "n1", "", addresses, ports)
+
+    (held,) = held_endpoints(slices(many), {"n1"}, [])
+
+    assert (held.addresses, held.ports) == (addresses, ports)

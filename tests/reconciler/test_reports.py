@@ -3,7 +3,8 @@
 import pytest
 
 from discovery.stores import WriteError
-from tests.reconciler.conftest import MANIFEST, World
+from discovery.v1alpha1 import TailscaleEndpoints
+from tests.reconciler.conftest import API, MANIFEST, World
 
 ALSO = "n77"
 
@@ -58,3 +59,17 @@ async def test_what_is_only_observed_is_said_once(world: World) -> None:
         counts.append(reports(world))
         world.reconciler.forget()
     assert counts == [1, 0]
+
+
+async def test_a_refused_write_is_said_in_the_status(world: World) -> None:
+    world.tailnet.there |= {ALSO}
+    world.store.refuses = True
+    with pytest.raises(WriteError):
+        await world.turn()
+    resource = world.store.get(API)
+    assert isinstance(resource, TailscaleEndpoints)
+    assert resource.status is not None
+    found = {c.type: (c.status, c.reason, c.message) for c in resource.status.conditions}
+    status, reason, message = found["EndpointsSynced"]
+    assert (status, reason) == ("False", "WriteFailed")
+    assert "refused." in message
