@@ -25,7 +25,7 @@ class Selection:
         self._specs: dict[Key, TailscaleEndpointsSpec] = {}
         self._index: TagIndex[Key, str] = TagIndex({}, policy.grammar)
         self._static: dict[str, set[Key]] = {}
-        self._addresses_of: dict[Key, tuple[str, ...]] = {}
+        self._addresses_of: dict[Key, frozenset[str]] = {}
         self._next_expiry: datetime | None = None
         self.devices: dict[str, Device] = {}
         self.by_address: dict[str, Device] = {}
@@ -68,19 +68,25 @@ class Selection:
                 self._specs.pop(key)
             else:
                 self._specs[key] = spec
-            for address in self._addresses_of.pop(key, ()):
-                self._static[address].discard(key)
+            self._define_static(key, spec)
             selectors[key] = spec.selector if spec else None
-            if spec is not None:
-                self._addresses_of[key] = tuple(e.tailscale_ip for e in spec.endpoints)
-                for address in self._addresses_of[key]:
-                    self._static.setdefault(address, set()).add(key)
         if selectors:
             self._index.define(selectors)
 
     def matched(self, key: Key) -> tuple[Device, ...]:
         """Return the eligible devices that the resource selects, by node ID."""
         return tuple(self.devices[node_id] for node_id in sorted(self._index.matches(key)))
+
+    def _define_static(self, key: Key, spec: TailscaleEndpointsSpec | None) -> None:
+        """Keep which resource has which address; of one that is gone nothing is left."""
+        for address in self._addresses_of.pop(key, ()):
+            self._static[address].discard(key)
+            if not self._static[address]:
+                del self._static[address]
+        if spec is not None and spec.endpoints:
+            self._addresses_of[key] = frozenset(e.tailscale_ip for e in spec.endpoints)
+            for address in self._addresses_of[key]:
+                self._static.setdefault(address, set()).add(key)
 
     def _touch_static(self, devices: Mapping[str, Device], node_ids: Iterable[str]) -> set[Key]:
         return {

@@ -158,7 +158,6 @@ CHILDREN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.xfail(reason="Selection keeps an empty set for each address", strict=True)
 def test_static_addresses_of_resources_that_are_gone_are_forgotten() -> None:
     selection = Selection(TailnetPolicy("company.ts.net"))
 
