@@ -1,6 +1,12 @@
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
 import pytest
 
-from discovery.plan.policy import GrantRule, TailnetPolicy
+from discovery.plan.policy import GrantRule, RemovalRules, TailnetPolicy
+from discovery.v1alpha1 import RemovalPolicy, RemovalSpec
+from tagselectors import TagGrammar
 
 PRODUCTION = GrantRule(("production",), ("tag:env-production", "tag:service-*"))
 
@@ -59,3 +65,54 @@ def test_two_rules_never_add_up_to_a_third() -> None:
     assert policy.admits("b")
     assert policy.grants_device("a", ("tag:x",))
     assert not policy.grants_device("a", ("tag:y",))
+
+
+DIGESTED = TailnetPolicy(
+    "t",
+    denied=(ip_network("100.65.0.0/16"), ip_network("100.66.0.0/16")),
+    grants=(GrantRule(("a",), ("tag:x",)),),
+    grammar=TagGrammar(["env", "service-type"]),
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"denied": (ip_network("100.65.0.0/16"),)},
+        {"grants": (GrantRule(("b",), ("tag:x",)),)},
+        {"grants": (GrantRule(("a",), ("tag:y",)),)},
+        {"grants": ()},
+        {"grants": None},
+        {"grammar": TagGrammar(["env"])},
+    ],
+)
+def test_the_digest_changes_with_what_decides_who_is_an_endpoint(change: dict[str, Any]) -> None:
+    assert replace(DIGESTED, **change).digest != DIGESTED.digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tailnet": "u", "domains": ("u.ts.net",)},
+        {"denied": DIGESTED.denied[::-1]},
+        {"grammar": TagGrammar(["service-type", "env"])},
+        {"removal": RemovalRules(max_percent=10)},
+    ],
+)
+def test_the_digest_changes_with_nothing_else(change: dict[str, Any]) -> None:
+    assert replace(DIGESTED, **change).digest == DIGESTED.digest
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    assert DIGESTED.digest == "5f2be19c187a"
+
+
+def test_the_rules_of_removal_without_any_word() -> None:
+    assert RemovalRules() == RemovalRules(RemovalPolicy.CONFIRM, 30, 3, 50, 5)
+
+
+def test_what_a_resource_does_not_say_is_the_tailnets() -> None:
+    tailnet = RemovalRules(RemovalPolicy.APPROVE, 10, 5, 60, 7)
+
+    assert tailnet.of_resource(None) == tailnet
+    assert tailnet.of_resource(RemovalSpec(confirmations=2)) == replace(tailnet, confirmations=2)

@@ -1,4 +1,4 @@
-"""Removals that wait, as the polls of a manager move them."""
+"""What the polls of a manager mark, tell and count; how they move removals that wait."""
 
 from pathlib import Path
 
@@ -35,8 +35,14 @@ class World:
         store = DirectoryStore([root / "manifests"], root / "out")
         sources = Sources([self.tailnet.source])
         reconciler = Reconciler(store, Planner(sources, "default", Mode.ENFORCE))
+        self.told: list[tuple[str, bool, str]] = []
         self.manager = Manager(
-            store, sources, reconciler, lambda: self.tailnet.now, metrics=self.metrics
+            store,
+            sources,
+            reconciler,
+            lambda: self.tailnet.now,
+            metrics=self.metrics,
+            on_freshness=lambda name, now: self.told.append((name, now.fresh, now.reason)),
         )
         self.manager.look_for_edits()
 
@@ -104,3 +110,50 @@ async def test_a_disproved_list_is_counted_as_incomplete(world: World) -> None:
     counted = {"tailnet": "company.ts.net", "result": "ListIncomplete"}
     assert world.value("polls_total", **counted) == 1
     assert world.value("endpoints") == 25
+
+
+async def test_news_of_freshness_are_told_once_and_a_good_start_is_none(world: World) -> None:
+    assert world.told == []
+    world.tailnet.hidden = {f"n{n:02}" for n in range(25)}
+    for _ in range(3):
+        await world.poll()
+    world.tailnet.hidden = set()
+    for _ in range(2):
+        await world.poll()
+    assert world.told == [
+        ("company.ts.net", False, "EmptyList"),
+        ("company.ts.net", True, "Verified"),
+    ]
+
+
+async def test_a_bad_start_is_news(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.tailnet.hidden = {f"n{n:02}" for n in range(25)}
+    await world.poll()
+    assert world.told == [("company.ts.net", False, "EmptyList")]
+
+
+async def test_a_verified_list_is_measured(world: World) -> None:
+    world.tailnet.bare = {"n00"}
+    await world.poll()
+    tailnet = {"tailnet": "company.ts.net"}
+    assert world.value("source_fresh", **tailnet) == 1
+    assert world.value("devices", **tailnet, state="eligible") == 24
+    assert world.value("devices_excluded", **tailnet, reason="untagged") == 1
+    fetched = world.value("last_verified_list_timestamp_seconds", **tailnet)
+    assert fetched == world.tailnet.now.timestamp()
+
+
+async def test_a_list_that_is_not_verified_leaves_the_last_one_standing(world: World) -> None:
+    at = world.tailnet.now
+    world.tailnet.hidden = {f"n{n:02}" for n in range(25)}
+    await world.poll()
+    tailnet = {"tailnet": "company.ts.net"}
+    assert world.value("source_fresh", **tailnet) == 0
+    assert world.value("last_verified_list_timestamp_seconds", **tailnet) == at.timestamp()
+
+
+async def test_the_time_of_a_poll_is_measured(world: World) -> None:
+    seconds = world.value("poll_duration_seconds_sum", tailnet="company.ts.net")
+    assert seconds is not None
+    assert 0 < seconds < 10
