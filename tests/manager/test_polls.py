@@ -28,11 +28,12 @@ class World:
     """A manager whose polls and passes a test makes one by one."""
 
     def __init__(self, root: Path) -> None:
-        (root / "manifests").mkdir()
-        (root / "manifests" / "api.yaml").write_text(MANIFEST)
+        self.manifests = root / "manifests"
+        self.manifests.mkdir()
+        (self.manifests / "api.yaml").write_text(MANIFEST)
         self.tailnet = Tailnet()
         self.metrics = Metrics()
-        store = DirectoryStore([root / "manifests"], root / "out")
+        store = DirectoryStore([self.manifests], root / "out")
         sources = Sources([self.tailnet.source])
         reconciler = Reconciler(store, Planner(sources, "default", Mode.ENFORCE))
         self.told: list[tuple[str, bool, str]] = []
@@ -157,3 +158,21 @@ async def test_the_time_of_a_poll_is_measured(world: World) -> None:
     seconds = world.value("poll_duration_seconds_sum", tailnet="company.ts.net")
     assert seconds is not None
     assert 0 < seconds < 10
+
+
+async def test_a_resource_that_is_ready_and_without_anything_that_waits_is_counted_so(
+    world: World,
+) -> None:
+    assert world.value("resources", ready="true") == 1
+    assert (world.value("endpoints_held"), world.value("resources_blocked")) == (0, 0)
+
+
+async def test_a_resource_that_is_gone_is_counted_no_more(world: World) -> None:
+    other = MANIFEST.replace("name: api}", "name: other}").replace("production", "nobody")
+    (world.manifests / "other.yaml").write_text(other)
+    (world.manifests / "api.yaml").unlink()
+    world.manager.look_for_edits()
+    for key in sorted(world.manager._pending):
+        await world.manager._pass(key)
+    assert world.value("endpoints") == 0
+    assert world.value("resources", ready="true") == 0

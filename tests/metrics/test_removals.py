@@ -59,8 +59,9 @@ def test_a_resource_in_which_nothing_waits_is_not_blocked(metrics: Metrics) -> N
     assert value(metrics, "resources_blocked") == 0
 
 
-def test_what_waits_no_more_does_not_count(metrics: Metrics) -> None:
-    metrics.reported(API, "True", 7, 2)
+@pytest.mark.parametrize("held", [1, 2])
+def test_what_waits_no_more_does_not_count(metrics: Metrics, held: int) -> None:
+    metrics.reported(API, "True", 7, held)
     metrics.reported(API, "True", 5, 0)
 
     assert value(metrics, "endpoints_held") == 0

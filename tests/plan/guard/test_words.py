@@ -115,3 +115,14 @@ def test_what_waits_is_announced_once_and_again_when_it_grows(ten: History) -> N
         ten.turn(devices)
         found.append(events(ten, before))
     assert found == [["OverBudget"], [], ["OverBudget"], []]
+
+
+def test_a_write_that_takes_nothing_away_keeps_its_words(ten: History) -> None:
+    made = ten.turn(fleet(*range(1, 12)))
+    (change,) = [c for c in made.changes if c.kind == "EndpointSlice"]
+    assert change.reason == "Endpoints: 1 new."
+
+
+def test_without_a_plan_nobody_is_told_to_approve() -> None:
+    held = Decision(held={LOSS: Hold.UNCONFIRMED})
+    assert "approve" not in blocked(KEY, held, 5, Evidence(), RemovalRules())
