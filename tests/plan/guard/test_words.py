@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from discovery.plan.announcements import announcements
-from discovery.plan.blocked import blocked
+from discovery.plan.blocked import blocked, by_meaning
 from discovery.plan.evidence import Evidence
 from discovery.plan.guard import Decision, Hold
 from discovery.plan.losses import MEANINGS, Loss, RemovalCause
@@ -126,3 +126,44 @@ def test_a_write_that_takes_nothing_away_keeps_its_words(ten: History) -> None:
 def test_without_a_plan_nobody_is_told_to_approve() -> None:
     held = Decision(held={LOSS: Hold.UNCONFIRMED})
     assert "approve" not in blocked(KEY, held, 5, Evidence(), RemovalRules())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        ({}, "The control plane, asked for each of them, has not confirmed it yet."),
+        (
+            {"complete": False},
+            "The device list holds an entry of unreadable identity: it removes nothing.",
+        ),
+        (
+            {"askable": False},
+            "Their source can not be asked for one device: 3 device lists must lack them, "
+            "until 2026-11-25T12:04:00Z or later.",
+        ),
+    ],
+)
+def test_what_is_not_confirmed_says_by_whom(
+    ten: History, evidence: dict[str, bool], why: str
+) -> None:
+    ten.turn(fleet(*range(2, 11)), evidence=evidence)
+    said = ten.condition("RemovalBlocked")
+    assert said[1] == "Unconfirmed"
+    assert f" {why} " in said[2]
+
+
+def test_the_words_say_when_the_last_of_them_can_go(ten: History) -> None:
+    ten.turn(FEW)
+    ten.turn(FEW[1:])
+    said = ten.condition("RemovalBlocked")[2]
+    assert "since 2026-11-25T12:02:00Z" in said
+    assert "until 2026-11-25T12:05:00Z or later" in said
+
+
+def test_causes_are_told_in_one_order_whatever_their_nodes() -> None:
+    losses = [
+        Loss("n1", "a", RemovalCause.INELIGIBLE),
+        Loss("n2", "b", RemovalCause.ABSENT),
+        Loss("n3", "c", RemovalCause.UNTAGGED),
+    ]
+    assert by_meaning(losses) == by_meaning(losses[::-1])
