@@ -138,8 +138,10 @@ def test_without_a_plan_nobody_is_told_to_approve() -> None:
         ),
         (
             {"askable": False},
-            "Their source can not be asked for one device: 3 device lists must lack them, "
-            "until 2026-11-25T12:04:00Z or later.",
+            (
+                "Their source can not be asked for one device: 3 device lists must lack them, until "
+                "2026-11-25T12:04:00Z or later."
+            ),
         ),
     ],
 )
