@@ -11,7 +11,7 @@ from discovery.plan.guard import Decision, Hold
 from discovery.plan.losses import MEANINGS, Loss, RemovalCause
 from discovery.plan.policy import RemovalRules
 from discovery.v1alpha1 import Key
-from tests.plan.guard.conftest import History, fleet
+from tests.plan.guard.conftest import History, device, fleet
 
 KEY = Key("default", "api")
 FEW = fleet(*range(5, 11))
@@ -139,8 +139,8 @@ def test_without_a_plan_nobody_is_told_to_approve() -> None:
         (
             {"askable": False},
             (
-                "Their source can not be asked for one device: 3 device lists must lack them, until "
-                "2026-11-25T12:04:00Z or later."
+                "Their source can not be asked for one device: 3 device lists must lack them, "
+                "until 2026-11-25T12:04:00Z or later."
             ),
         ),
     ],
@@ -169,3 +169,14 @@ def test_causes_are_told_in_one_order_whatever_their_nodes() -> None:
         Loss("n3", "c", RemovalCause.UNTAGGED),
     ]
     assert by_meaning(losses) == by_meaning(losses[::-1])
+
+
+def test_a_name_that_another_device_has_by_now_is_not_told_as_removed(ten: History) -> None:
+    ten.gone = {"*"}
+    before = ten.resource.status
+    again = device(50, name="api-01.company.ts.net")
+    made = ten.turn([*fleet(*range(3, 11)), again])
+    assert ten.resource.status is not None
+    changes = [change for change in made.changes if change.kind == "EndpointSlice"]
+    (said,) = announcements(before, ten.resource.status, changes, made.removed)
+    assert said.note == "Endpoints: 1 removed: api-02 (missing from the device list)."
