@@ -166,12 +166,23 @@ def test_all_retagged_without_an_edit_is_no_matter_of_one(ten: History) -> None:
     assert set(reasons(made.decision).values()) == {"OverBudget"}
 
 
-def test_another_family_explains_no_absence_of_a_device_that_has_it(ten: History) -> None:
-    both = device(1, addresses=("100.64.0.1", "fd7a:115c:a1e0::1"))
-    ten.turn([both, *fleet(*without(1))])
-    ten.edit(discovery={"addressFamilies": ["IPv6"]})
-    made = ten.turn(fleet(*without(1)))
-    assert "n01" in reasons(made.decision)
+def test_another_family_explains_no_absence_of_a_device_that_has_it() -> None:
+    made = history()
+    both = [
+        device(number, addresses=(f"100.64.0.{number}", f"fd7a:115c:a1e0::{number}"))
+        for number in range(1, 6)
+    ]
+    made.turn(both)
+    made.edit(discovery={"addressFamilies": ["IPv6"]})
+    done = made.turn(both[1:])
+    assert reasons(done.decision) == {"n01": "Unconfirmed"}
+
+
+def test_all_refused_after_an_edit_and_a_restart_is_no_matter_of_the_edit(ten: History) -> None:
+    ten.edit(discovery={"ports": [{"name": "http", "port": 9090}]})
+    ten.restart()
+    made = ten.turn([device(number, authorized=False) for number in range(1, 11)])
+    assert set(reasons(made.decision).values()) == {"OverBudget"}
 
 
 def test_a_static_endpoint_of_a_listed_device_stays_a_static_one(ten: History) -> None:
