@@ -129,3 +129,11 @@ async def test_a_resource_of_the_same_name_begins_with_nothing(world: World) -> 
     inputs = world.planner.inputs(resource, await world.store.children(API), world.tailnet.now)
     assert inputs is not None
     assert inputs.seen.before == {}
+
+
+async def test_a_resource_without_a_status_keeps_nothing_from_the_others(world: World) -> None:
+    other = MANIFEST.replace("name: api}", "name: aaa}")
+    (world.root / "manifests" / "aaa.yaml").write_text(other)
+    world.store.refresh()
+    await remember(world.store, Sources([world.tailnet.source]))
+    assert world.tailnet.source.tagged == world.tailnet.there
