@@ -69,17 +69,22 @@ class SecretsPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Search what all processes of the run have said; a leak fails the run."""
-        transcripts.forget(self._transcript)
-        self._patch.undo()
+        self._transcript.flush()
         if self._is_main:
             self._complaints = [f"SECRET SAID: {leak}" for leak in leaks(self._folder)]
             self._complaints += [
                 f"SECRET TOO SHORT to be searched for (at least {SHORTEST} characters): {name}"
                 for name in too_short(self._folder)
             ]
-            shutil.rmtree(self._folder)
         if self._complaints:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_unconfigure(self) -> None:
+        """Hear nothing more, and leave nothing behind."""
+        self._patch.undo()
+        transcripts.forget(self._transcript)
+        if self._is_main:
+            shutil.rmtree(self._folder, ignore_errors=True)  # a worker may be ending yet
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Name each secret that was said, and the test in which it was."""
