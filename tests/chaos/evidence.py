@@ -78,6 +78,12 @@ class Record:
                 else:
                     self._lacking(name, node, listing, at)
 
+    def forget(self, tagged: Iterable[str]) -> None:
+        """Somebody new leads, who knows of the slices and of nothing that was answered."""
+        self.tagged = frozenset(tagged)
+        self.denied.clear()
+        self.asked_before.clear()
+
     def settle(self, resources: Collection[str]) -> None:
         """Passes over these resources were written: who came back in the last list begins anew.
 
@@ -100,7 +106,7 @@ class Record:
         if answer is None:
             return
         self._answers.setdefault(node, []).append((self._number, answer))
-        if answer.look is not None and node not in self._shown:
+        if answer.look is not None and not {node, answer.node} & self._shown.keys():
             self.denied.add(node)
         else:
             self.denied.discard(node)

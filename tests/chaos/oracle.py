@@ -83,9 +83,7 @@ class Oracle:
 
     def lead(self) -> None:
         """Another process leads: it judges its first list by what the slices hold."""
-        self.record.tagged = frozenset(
-            node for held in self.present.values() for node in held.values()
-        )
+        self.record.forget(node for held in self.present.values() for node in held.values())
 
     def listed(self, listing: Listing | None, at: datetime) -> None:
         """An answer to the list was served; None is one that says nothing."""

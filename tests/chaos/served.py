@@ -52,9 +52,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a question for one machine: ``look`` None says that there is none."""
+    """The answer to a question for one machine: ``look`` None says that there is none.
+
+    ``node`` is who answered: it may have been asked for by its older identity.
+    """
 
     look: Look | None
+    node: str = ""
 
     def denies(self, selector: Selector) -> bool:
         """Whether it says that the machine is no endpoint."""
@@ -91,10 +95,9 @@ def read_answer(status: int, body: bytes) -> Answer | None:
         return None
     if status == NOT_FOUND and isinstance(document.get("message"), str):
         return Answer(None)
-    if status != 200 or _node(document) is None:
-        return None
-    look = _look(document)
-    return None if look is None else Answer(look)
+    node = _node(document)
+    look = None if status != 200 or node is None else _look(document)
+    return None if look is None or node is None else Answer(look, node)
 
 
 def _json(body: bytes) -> Any:

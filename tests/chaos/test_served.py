@@ -25,3 +25,10 @@ def test_only_a_refusal_in_the_words_of_the_api_says_that_a_machine_is_not_there
     assert read_answer(404, b'{"message": "not found"}') == Answer(None)
     assert read_answer(404, b"<html>") is None
     assert read_answer(403, b'{"message": "no"}') is None
+
+
+def test_who_answers_may_be_asked_for_by_the_older_identity() -> None:
+    body = b'{"nodeId": "n1", "id": "7", "addresses": ["100.64.0.1"], "tags": ["tag:a"]}'
+    answer = read_answer(200, body)
+    assert answer is not None
+    assert answer.node == "n1"
