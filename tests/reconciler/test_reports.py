@@ -1,5 +1,7 @@
 """What a pass writes and announces of itself."""
 
+import logging
+
 import pytest
 
 from discovery.stores import WriteError
@@ -73,3 +75,12 @@ async def test_a_refused_write_is_said_in_the_status(world: World) -> None:
     status, reason, message = found["EndpointsSynced"]
     assert (status, reason) == ("False", "WriteFailed")
     assert "refused." in message
+
+
+async def test_each_write_is_one_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world.tailnet.there |= {ALSO}
+    await world.turn()
+    (line,) = [vars(record) for record in caplog.records if record.message == "write"]
+    assert (line["resource"], line["action"]) == ("default/api", "update")
+    assert line["object"].startswith("EndpointSlice/api-")
