@@ -20,11 +20,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 _EXCERPT_LENGTH = 256
+_LOOKED_AT = 64 * 1024  # characters; more would take seconds, in which nothing else happens
 _REDACTED = "[redacted]"
 _CREDENTIAL = re.compile(
     r"""
       \b(?:tskey|hskey)-[\w-]+                     # keys of Tailscale and Headscale
-    | \beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?             # JSON web tokens
+    # JSON web tokens, and what a dash joins to them: each run of letters is read once
+    | (?<![\w-])(?=[\w-]+\.[\w-])(?:[\w-]*-)?eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?
     | (?<=\bBasic\s)[A-Za-z0-9+/]{6,}=*            # an Authorization header, repeated
     | (?<=\bBearer\s)[\w.~+/-]{6,}=*
     """,
@@ -109,5 +111,7 @@ def one_line(text: str, secrets: Iterable[str] = ()) -> str:
 
 def excerpt(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the beginning of a stranger's text, at most 256 characters, as :func:`one_line`."""
-    line = one_line(text, secrets)
+    line = one_line(text[:_LOOKED_AT], secrets)
+    if len(text) > _LOOKED_AT and len(line) <= _EXCERPT_LENGTH:
+        return "…"  # nearly all of it is blank, and what was cut may be half a secret
     return line if len(line) <= _EXCERPT_LENGTH else f"{line[: _EXCERPT_LENGTH - 1]}…"

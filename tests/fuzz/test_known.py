@@ -1,9 +1,12 @@
-"""Inputs that once got an exception out of the program, each with what is said about it now."""
+"""Inputs that once got an exception out of the program, or hung it, and what is said about each."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from discovery.clients.devices import decode_devices
+from discovery.clients.errors import MalformedAnswerError, excerpt
 from discovery.settings import ConfigError, load
 
 TOO_LONG = "1" + ":0" * 20_000  # a number in base 60: to read it took minutes for a full file
@@ -58,3 +61,22 @@ def test_a_key_that_no_message_can_show_is_no_text(tmp_path: Path, key: str) -> 
     assert problem_of(tmp_path / "td.yaml", f'"{key}": 1') == (
         "a key of the file is no text (td.yaml:1). Put it in quotes."
     )
+
+
+@pytest.mark.parametrize("times", [16_000, 4_000_000])
+def test_a_text_of_many_beginnings_of_a_token_takes_no_time(times: int) -> None:
+    """At 64 KB it took seconds, in which no Lease is renewed."""
+    began = time.process_time()
+    with pytest.raises(MalformedAnswerError, match=r"it has eyJ-"):
+        decode_devices(b'{"' + b"eyJ-" * times + b'":1}', where="")
+    assert time.process_time() - began < 1
+
+
+def test_a_token_is_not_shown_whatever_stands_around_it() -> None:
+    token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    for text in (token, f"jwt-{token}", f"a.{token},", "eyJ-" * 9 + token, f"x={token};"):
+        assert token[:8] not in excerpt(text), text
+
+
+def test_of_a_long_text_no_half_of_a_secret_is_shown() -> None:
+    assert excerpt(" " * 65_530 + "0penSesame-of-any-form", ["0penSesame-of-any-form"]) == "…"
