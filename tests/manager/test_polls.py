@@ -176,3 +176,12 @@ async def test_a_resource_that_is_gone_is_counted_no_more(world: World) -> None:
         await world.manager._pass(key)
     assert world.value("endpoints") == 0
     assert world.value("resources", ready="true") == 0
+
+
+async def test_a_list_that_its_own_poll_disproves_is_no_verified_one(world: World) -> None:
+    world.tailnet.hidden = {"n00"}
+    await world.poll()
+    at = world.tailnet.now
+    await world.poll()
+    fetched = world.value("last_verified_list_timestamp_seconds", tailnet="company.ts.net")
+    assert fetched == at.timestamp()
