@@ -71,7 +71,7 @@ DIGESTED = TailnetPolicy(
     "t",
     denied=(ip_network("100.65.0.0/16"), ip_network("100.66.0.0/16")),
     grants=(GrantRule(("a",), ("tag:x",)),),
-    grammar=TagGrammar(["env", "service-type"]),
+    grammar=TagGrammar(["app", "env", "service-type", "team", "zone"]),
 )
 
 
@@ -95,7 +95,7 @@ def test_the_digest_changes_with_what_decides_who_is_an_endpoint(change: dict[st
     [
         {"tailnet": "u", "domains": ("u.ts.net",)},
         {"denied": DIGESTED.denied[::-1]},
-        {"grammar": TagGrammar(["service-type", "env"])},
+        {"grammar": TagGrammar(["zone", "team", "service-type", "env", "app"])},
         {"removal": RemovalRules(max_percent=10)},
     ],
 )
@@ -104,7 +104,7 @@ def test_the_digest_changes_with_nothing_else(change: dict[str, Any]) -> None:
 
 
 def test_the_digest_is_the_same_in_every_process() -> None:
-    assert DIGESTED.digest == "5f2be19c187a"
+    assert DIGESTED.digest == "c03b64a5bc16"
 
 
 def test_the_rules_of_removal_without_any_word() -> None:
