@@ -108,6 +108,9 @@ class Questions:
             log.warning("device not asked", extra={"node": node, "problem": str(error)})
             return
         del self._queue[node]
+        if device is not None and device.node_id != node and device.node_id in self._listed:
+            # A device has two identities, and a list may have shown the other one for a while.
+            device = None
         self.answers[node] = device
         if device is not None and node not in self._listed:
             self.denied.add(node)

@@ -30,6 +30,7 @@ class Tailnet:
         self.hidden: set[str] = set()
         self.silent: set[str] = set()
         self.bare: set[str] = set()
+        self.aliases: dict[str, str] = {}
         self.broken = False
         self.asked: list[str] = []
         self.hang: asyncio.Event | None = None
@@ -52,6 +53,7 @@ class Tailnet:
             await self.hang.wait()
         if node in self.silent:
             raise TransientError("no answer", where=f"GET /device/{node}")
+        node = self.aliases.get(node, node)
         if node not in self.there:
             raise NotFoundError("no such device", where=f"GET /device/{node}", status=404)
         return decode_device(json.dumps(self._entry(node)).encode(), where="test")

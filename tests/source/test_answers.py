@@ -206,3 +206,23 @@ async def test_the_listing_says_who_is_excluded_and_whose_each_address_is(
     assert dict(listing.excluded) == {"x1": "untagged"}
     assert listing.by_address["100.64.9.9"].node_id == "x1"
     assert set(listing.devices) == tailnet.there | {"x1"}
+
+
+async def test_a_device_that_is_listed_under_its_other_identity_disproves_nothing(
+    tailnet: Tailnet,
+) -> None:
+    tailnet.aliases = {"7001": "n01"}
+    tailnet.source.tagged = frozenset({"7001"})  # as a list without nodeIds showed it
+    await tailnet.poll()
+    assert await tailnet.source.ask(["7001"])
+    assert tailnet.source.evidence().answers == {"7001": None}
+    assert tailnet.source.outage is None
+
+
+async def test_a_device_that_is_listed_under_no_identity_disproves_the_list(
+    tailnet: Tailnet,
+) -> None:
+    tailnet.aliases, tailnet.hidden = {"7001": "n01"}, {"n01"}
+    await tailnet.poll()
+    await tailnet.source.ask(["7001"])
+    assert tailnet.source.evidence().disproved
