@@ -83,6 +83,8 @@ class Disruptions:
         driver.report.disruptions[kind] += 1
         self.told.append(f"{leader.role.identity} {kind}")
         if kind.startswith("API server"):
+            for proxy in driver.proxies:
+                cut(proxy)  # it would keep the connection of an answer whose server has died
             self._restart = asyncio.create_task(self._start_again())
         elif kind.startswith("frozen"):
             self._frozen.append((monotonic() + driver.random.uniform(*FROZEN_FOR), leader))
