@@ -86,8 +86,14 @@ class Disruptions:
             for proxy in driver.proxies:
                 cut(proxy)  # it would keep the connection of an answer whose server has died
             self._restart = asyncio.create_task(self._start_again())
-        elif kind.startswith("frozen"):
-            self._frozen.append((monotonic() + driver.random.uniform(*FROZEN_FOR), leader))
+        else:
+            await self._follow(kind, leader)
+
+    async def _follow(self, kind: str, leader: Worker) -> None:
+        """Note what a controller is to come back from; wait until one that was killed is dead."""
+        if kind.startswith("frozen"):
+            until = monotonic() + self._driver.random.uniform(*FROZEN_FOR)
+            self._frozen.append((until, leader))
         elif kind.startswith("killed"):
             await leader.reading
         elif kind == "cut off":
