@@ -54,13 +54,13 @@ class Questions:
         the answers of ``kept`` stay.
         """
         async with self._one_round:
-            wanted = self._wanted.union(kept)
             self.answers = {
                 node: device
                 for node, device in self.answers.items()
-                if node in wanted and (device is not None or node not in listed)
+                if (node in self._wanted or node in kept)
+                and (device is not None or node not in listed)
             }
-            self._queue = {node: None for node in self._queue if node in wanted}
+            self._queue = {node: None for node in self._queue if node in self._wanted}
             self.denied -= listed.keys()
             self._listed = listed
             self._wanted, self._asked = set(), set()

@@ -13,7 +13,7 @@ from discovery.plan.status import report, says_something_new
 from discovery.plan.trust import Cause, Freshness
 from discovery.planner import Planner
 from discovery.source import Source
-from discovery.stores import Store, UnreadableResource, WriteError
+from discovery.stores import Store, StoreError, UnreadableResource, WriteError
 from discovery.v1alpha1 import Key, TailscaleEndpoints
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,12 @@ class Reconciler:
         if any(loss.is_guarded for loss in made.removed) and previous is not None:
             # Written before it counts: a restart must know of what may have gone.
             await self._store.report(key, previous.model_copy(update={"removal": intent}))
-        await self._store.apply(key, made.groups)
+        try:
+            await self._store.apply(key, made.groups)
+        except StoreError:
+            for loss in made.removed:
+                _log_removal(key, loss, "removal not acknowledged")
+            raise
         for change in made.changes:
             extra = {"object": f"{change.kind}/{change.name}", "action": change.action}
             log.info("write", extra={"resource": str(key), **extra})
@@ -135,8 +140,8 @@ def _not_carried_out(made: Pass, error: WriteError) -> Observed:
     return replace(made.observed, sync=Sync.WRITE_FAILED, detail=f"{error}.", decision=decision)
 
 
-def _log_removal(key: Key, loss: Loss) -> None:
+def _log_removal(key: Key, loss: Loss, message: str = "endpoint removed") -> None:
     """Log one line that outlives every other record of the removal."""
     extra = {"resource": str(key), "endpoint": loss.name, "node": loss.node_id}
     extra |= {"cause": str(loss.cause), "evidence": loss.detail}
-    log.info("endpoint removed", extra=extra)
+    log.info(message, extra=extra)

@@ -72,7 +72,7 @@ class Source:
         limit = min(interval / 2, LONGEST_QUESTIONS)
         self.questions = None if ask is None else Questions(ask, limit)
         self._missing: dict[str, datetime] = {}
-        self._wanted = False
+        self._wanted_at: datetime | None = None
 
     async def poll(self, now: datetime) -> set[Key]:
         """Read the list once; return the resources whose endpoints may differ because of it.
@@ -111,7 +111,7 @@ class Source:
 
     def want(self, nodes: Collection[str]) -> None:
         """Say that removals of these nodes wait: what was found out of them is still needed."""
-        self._wanted = True
+        self._wanted_at = self.snapshot.fetched_at if self.snapshot else None
         if self.questions is not None:
             self.questions.want(nodes)
 
@@ -180,16 +180,19 @@ class Source:
         return touched
 
     def _note_missing(self, before: frozenset[str], listed: DeviceList, now: datetime) -> None:
-        """Keep what the tailnet lost lately; all of it where that is too much to be believed."""
+        """Keep what the tailnet lost lately.
+
+        Where that is too much to be believed it is kept as long as removals wait on it. A pass that
+        fails says nothing of what waits, so that silence counts only when it lasts.
+        """
         there = {device.node_id for device in listed.devices}
         there.update(entry.node_id for entry in listed.unknown if entry.node_id is not None)
-        missing = self._missing if self._wanted else {}
-        self._wanted = False
-        found = {node: since for node, since in missing.items() if node not in there}
-        found.update({node: now for node in before - there if node not in found})
+        found = {node: since for node, since in self._missing.items() if node not in there}
+        found.update(dict.fromkeys(before - there, now))
         self._missing = found
-        if not (self._lost_too_many and self.evidence().open_questions):
-            oldest = now - self.policy.removal.confirmations * self.interval
+        oldest = now - self.policy.removal.confirmations * self.interval
+        waits = self._wanted_at is not None and self._wanted_at > oldest
+        if not (waits and self.evidence().open_questions):
             self._missing = {node: since for node, since in found.items() if since > oldest}
 
     def _judge(self) -> None:

@@ -50,7 +50,7 @@ def explained(changes: Changes, released: Iterable[Loss]) -> Changes:
             {e["hostname"] for e in one["endpoints"]} if one else set()
             for one in (change.before, change.after)
         )
-        gone = [by_name[name] for name in sorted(before - after) if name in by_name]
+        gone = [by_name[name] for name in before - after if name in by_name]
         if not gone:
             return change
         return replace(change, reason=f"{change.reason[:-1]}: {', '.join(by_meaning(gone))}.")

@@ -111,7 +111,7 @@ def decide(
         is_over=len(going) + gone > budget or case.remaining == 0,
         due=waits.due(rules.confirmations, evidence.interval),
         confirmed=_confirmed(waits, evidence, rules),
-        is_approved=bool(plan) and _approved(case) == plan and case.approval != known.spent,
+        is_approved=_approved(case) == plan and case.approval != known.spent,
         empties=empties,
     )
     holds = {one: question.hold(one) for one in doubtful}

@@ -150,7 +150,7 @@ def _loss(node: str, name: str, addresses: Iterable[str], wanted: Wanted, listed
     refused = {r.exclusion for r in wanted.resolution.refused if r.node_id == node}
     if Exclusion.SAME_ADDRESS in refused:
         detail = "a static endpoint has its address and port"
-        return Loss(node, name, RemovalCause.SPEC_CHANGED, detail, by_edit=True)
+        return Loss(node, name, RemovalCause.SPEC_CHANGED, detail)
     known = wanted.before.get(node)
     if wanted.edited and known is not None and not _is_selected(known, wanted):
         detail = "the spec does not select it as it last was"
@@ -159,7 +159,7 @@ def _loss(node: str, name: str, addresses: Iterable[str], wanted: Wanted, listed
     if device is None:
         return Loss(node, name, RemovalCause.ABSENT, "not in the device list")
     exclusion = listed.excluded.get(node)
-    if exclusion is None and Exclusion.ADDRESS_FAMILY in refused:
+    if Exclusion.ADDRESS_FAMILY in refused:
         exclusion = Exclusion.ADDRESS_FAMILY
     cause = _cause_by(exclusion, reconfigured=wanted.reconfigured)
     by_edit = wanted.edited and known is None and cause is RemovalCause.UNTAGGED

@@ -139,7 +139,7 @@ def _batches(waits: Iterable[Wait]) -> tuple[WaitingRemovals, ...]:
     batches = sorted(found.items())
     while len(batches) > MAX_BATCHES:
         (one, nodes), (other, more) = batches.pop(), batches.pop()
-        least = (max(one[0], other[0]), one[1], min(one[2], other[2]), one[3] and other[3])
+        least = (one[0], one[1], min(one[2], other[2]), one[3] and other[3])
         batches.append((least, nodes + more))
     found_batches = (
         WaitingRemovals(

@@ -193,3 +193,23 @@ def test_a_static_endpoint_of_a_listed_device_stays_a_static_one(ten: History) -
     ten.edit(endpoints=None)
     made = ten.turn([*fleet(*range(1, 11)), other])
     assert [str(loss.cause) for loss in made.decision.released] == ["StaticRemoved"]
+
+
+def test_static_endpoints_in_the_place_of_all_discovered_ones_wait_for_nobody() -> None:
+    three = history()
+    three.turn(fleet(1, 2, 3))
+    three.edit(
+        endpoints=[
+            {
+                "name": f"db{number}",
+                "tailscaleIP": f"100.64.0.{number}",
+                "tailscaleFQDN": f"db{number}.company.ts.net",
+                "port": 80,
+                "protocol": "HTTP",
+            }
+            for number in (1, 2, 3)
+        ]
+    )
+    made = three.turn(fleet(1, 2, 3))
+    assert reasons(made.decision) == {}
+    assert set(causes(made.decision).values()) == {"SpecChanged"}
