@@ -158,7 +158,13 @@ async def test_undesired_child_repaired(schedule: Schedule) -> None:
     await plant(schedule.cluster, service, "undesired", "labels", "ownerReferences")
     await plant(schedule.cluster, held, "api-stranger")
     await plant(schedule.cluster, service, "stranger")
-    held["metadata"]["ownerReferences"][0] |= {"name": "another", "uid": "1"}
+    # An owner that exists, or the garbage collector takes the slice.
+    path = f"/api/v1/namespaces/{schedule.cluster.namespace}/configmaps"
+    other = await schedule.cluster.client.request(
+        "POST", path, body={"metadata": {"name": "another"}}
+    )
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "uid": other["metadata"]["uid"]}
+    held["metadata"]["ownerReferences"][0] |= owner | {"name": "another"}
     await plant(schedule.cluster, held, "another", "labels", "ownerReferences")
     outcome = await schedule.sync()
     assert outcome.failures == []
