@@ -13,7 +13,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,18 +75,28 @@ def say(**message: Any) -> None:
 
 
 class DrivenManager(Manager):
-    """A manager whose polls are the driver's, and whose delays are in the driver's time."""
+    """A manager whose polls are the driver's, and whose delays are in the driver's time.
+
+    ``defined`` is the generation of each resource that the selections know.
+    """
 
     def __init__(
         self, store: ClusterStore, sources: Sources, reconciler: Reconciler, clock: DrivenClock
     ) -> None:
         super().__init__(store, sources, reconciler, clock)
         self.clock = clock
+        self.defined: dict[str, int] = {}
         self._later: list[tuple[datetime, Key]] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         say(leads=True)
+        self._note(self._store.keys())
         await super().run(stop)
+
+    def look_for_edits(self) -> set[Key]:
+        changed = super().look_for_edits()
+        self._note(changed)
+        return changed
 
     async def turn(self, source: Source) -> set[Key]:
         """Poll, and make every pass until shortly before the next poll; return what failed."""
@@ -101,6 +111,11 @@ class DrivenManager(Manager):
             self._mark(due)
             await self._settle()
         return set(self._failures)
+
+    def _note(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            if isinstance(resource := self._store.get(key), TailscaleEndpoints):
+                self.defined[key.name] = resource.metadata.generation
 
     async def _settle(self) -> None:
         while self._pending or self._busy or self._looking:
@@ -143,15 +158,6 @@ class Replica:
         background = [self._recorder.run()]
         await self._controller.run(self.manager, self._sources, self.stop, background)
 
-    def seen(self) -> dict[str, int]:
-        """The generation of each resource that the caches have."""
-        keys = self._store.keys()
-        return {
-            key.name: resource.metadata.generation
-            for key in keys
-            if isinstance(resource := self._store.get(key), TailscaleEndpoints)
-        }
-
     def _tell(self, resource: Resource, said: Announcement) -> None:
         key, uid = resource.key, resource.metadata.uid
         about = Regarding(
@@ -185,7 +191,7 @@ async def _obey(replica: Replica, lines: asyncio.StreamReader) -> None:
         replica.manager.clock.now = datetime.fromisoformat(command["poll"])
         failed = await replica.manager.turn(replica.source)
         retried = sorted(key.name for key in failed)
-        say(done=command["poll"], retried=retried, seen=replica.seen())
+        say(done=command["poll"], retried=retried, seen=replica.manager.defined)
     replica.stop.set()
 
 
