@@ -143,8 +143,10 @@ class Manager:
 
     async def resync(self) -> None:
         """Plan every resource again from what is really there: drift is repaired."""
+        keys = self._store.keys()
+        self._reconciler.define(keys)
         self._reconciler.forget()
-        self._mark(self._store.keys())
+        self._mark(keys)
 
     async def _poll_until_stopped(self, source: Source) -> None:
         # APScheduler would log the end of a poll by the stop as an error, with a traceback.

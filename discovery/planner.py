@@ -76,8 +76,8 @@ class Planner:
     """Plans passes for one instance. ``mode`` Observe never writes any child.
 
     ``leads`` tells whether no other replica can be writing any more. ``waiting`` has the resources
-    in which a removal waits, each with its tailnet. ``recorder`` is told of lists, answers and
-    passes.
+    that keep what they no longer select, each with its tailnet, whose next list may let it go.
+    ``recorder`` is told of lists, answers and passes.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Planner:
             and (device := before.get(node) if node in held else devices.get(node)) is not None
         }
         self.waiting.pop(key, None)
-        if held:
+        if held or any(endpoint.held for endpoint in made.resolution.endpoints):
             self.waiting[key] = source
 
     def plan_removal(self, key: Key, children: Children, uid: str = "") -> tuple[Change, ...]:

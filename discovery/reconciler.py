@@ -35,7 +35,7 @@ class Reconciler:
             self._settled.pop(key, None)
 
     def waiting_on(self, source: Source) -> set[Key]:
-        """Return the resources in which a removal waits for another list of this tailnet."""
+        """Return the resources that keep something until another list of this tailnet."""
         return {key for key, of in self._planner.waiting.items() if of is source}
 
     def define(self, keys: Iterable[Key]) -> None:

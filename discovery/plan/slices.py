@@ -155,8 +155,12 @@ class _Template:
             return None
         kept_stamp = held.endpoints == endpoints
         new = self.new(held.name, held.group, endpoints)
+        # With its version: what was decided on an old look must not overwrite what came since.
         return replace(
-            new, uid=held.uid, trigger_time=held.trigger_time if kept_stamp else self.stamp
+            new,
+            uid=held.uid,
+            resource_version=held.resource_version,
+            trigger_time=held.trigger_time if kept_stamp else self.stamp,
         )
 
 

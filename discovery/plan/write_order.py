@@ -63,7 +63,9 @@ def in_order(writes: Iterable[Write]) -> Changes:
             final = f"{change.reason[:-1]}, in two writes: this one ends it."
             needs = tuple(sorted({*step.needs, name}))
             gains.append(replace(change, reason=first, after=union, needs=()))
-            finals.append(replace(change, reason=final, before=union, needs=needs))
+            # The first write has given it another version, which its answer will tell.
+            after = replace(step.write.after, resource_version="").manifest()
+            finals.append(replace(change, reason=final, before=union, after=after, needs=needs))
         elif step.needs or (step.parts and not step.joins):
             losses.append(change)
         else:

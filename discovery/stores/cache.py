@@ -137,11 +137,14 @@ class Cache(Generic[T]):
             self._changed(known, None)
         self._ended.clear()
         self._ours.clear()
-        self._told = max((item.version for item in items), default=0)
+        told, self._told = self._told, max((item.version for item in items), default=0)
         for item in items:
             held = self._held.get(item.place)
-            if held is None or (held.uid, held.version) != (item.uid, item.version):
+            is_new = held is None or (held.uid, held.version) != (item.uid, item.version)
+            if is_new:
                 self._store(item)
+            # Of the answer to a write of ours nobody was told, nor of what others did before it.
+            if is_new or item.version > told:
                 self._changed(held, item)
 
     def upsert(self, item: Held[T]) -> None:

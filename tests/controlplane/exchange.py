@@ -125,7 +125,9 @@ class Exchange:
 
 def reset(client: asyncio.StreamWriter) -> None:
     """Break a connection off: what the peer sees is a reset."""
-    client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    connection = client.get_extra_info("socket")
+    if connection is not None:  # None once it is closing by itself
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     client.transport.abort()
 
 

@@ -75,6 +75,24 @@ async def test_a_list_without_news_marks_whatever_waits(world: World) -> None:
     assert world.value("endpoints") == 16
 
 
+async def test_what_is_kept_for_an_unreadable_entry_is_looked_at_when_that_is_over(
+    world: World,
+) -> None:
+    world.tailnet.there -= {"n00"}
+    world.tailnet.extra = [{"nodeId": "n00", "addresses": "broken"}]
+    await world.poll()
+    assert world.value("endpoints") == 25
+    world.tailnet.extra = []
+    await world.poll()
+    assert world.value("endpoints") == 24
+
+
+async def test_a_resync_takes_specs_into_the_selections_too(world: World) -> None:
+    world.tailnet.source.selection.define({API: None})
+    await world.manager.resync()
+    assert len(world.tailnet.source.selection.matched(API)) == 25
+
+
 async def test_a_poll_that_failed_marks_nothing_that_waits(world: World) -> None:
     world.tailnet.there -= {f"n{n:02}" for n in range(9)}
     await world.poll()

@@ -293,3 +293,12 @@ class Interleavings(RuleBasedStateMachine):
 
 Interleavings.TestCase.settings = settings(max_examples=200, deadline=None)
 TestAnyInterleavingEndsInTheServersState = Interleavings.TestCase
+
+
+def test_what_others_did_before_a_write_of_ours_is_told_by_the_next_list(cache: News) -> None:
+    cache.replace([cache.project(thing("a", 9, "old"))])
+    cache.told.clear()
+    cache.put(thing("a", 11, "edited"))  # the watch is broken: nobody told of version 10
+    assert cache.told == []
+    cache.replace([cache.project(thing("a", 11, "edited"))])
+    assert cache.told == [("edited", "edited")]

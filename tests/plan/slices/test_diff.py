@@ -137,11 +137,11 @@ def test_a_joining_endpoint_is_an_update_of_the_slice_that_has_room() -> None:
     assert [e["hostname"] for e in after(changes)["endpoints"]] == ["m001", "m002"]
 
 
-def test_an_update_carries_the_uid_but_leaves_the_version_to_the_server() -> None:
+def test_an_update_carries_uid_and_version_of_what_it_was_decided_on() -> None:
     (held,) = existing(machines(1))
     metadata = after(plan([held], machines(1, 2)))["metadata"]
-    assert metadata["uid"] == held.uid
-    assert "resourceVersion" not in metadata
+    assert (metadata["uid"], metadata["resourceVersion"]) == (held.uid, held.resource_version)
+    assert held.resource_version
 
 
 def test_a_delete_has_uid_and_version_of_what_it_deletes() -> None:

@@ -1,5 +1,6 @@
 """Where slices exchange endpoints: chains are put in order, a second write opens a circle."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
@@ -101,3 +102,17 @@ def test_creates_come_first_and_each_phase_is_in_the_order_of_names() -> None:
     assert [c.action for c in changes] == ["create", "create", "update"]
     assert changes.gains[0].name < changes.gains[1].name
     assert len(changes) == 3
+
+
+def test_a_write_carries_the_version_that_was_looked_at_and_a_second_one_none() -> None:
+    first = diff([], desired(OWNER, listening(a=81, b=82)), NOW)
+    current = [
+        replace(EndpointSlice.parse(change.after), uid="u", resource_version="7")
+        for change in first
+        if change.after
+    ]
+    changes = diff(current, desired(OWNER, listening(a=82, b=81)), NOW)
+    versions = [
+        change.after["metadata"].get("resourceVersion") for change in changes if change.after
+    ]
+    assert versions == ["7", "7", None]
