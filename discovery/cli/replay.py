@@ -67,7 +67,11 @@ def replay(
 def _read(bundle: Path) -> "list[Replayed]":
     from discovery import __version__  # noqa: PLC0415 - not for help
     from discovery.recorder.bundle import BundleError, read  # noqa: PLC0415
-    from discovery.recorder.replaying import ForeignFormatError, replay  # noqa: PLC0415
+    from discovery.recorder.replaying import (  # noqa: PLC0415
+        DamagedRecordError,
+        ForeignFormatError,
+        replay,
+    )
 
     if not bundle.exists():
         advice = "Make one: tailnet-discovery support-bundle."
@@ -77,6 +81,9 @@ def _read(bundle: Path) -> "list[Replayed]":
     except BundleError as error:
         advice = "Take a file of support-bundle, or the recorder's folder."
         raise CommandError(str(error), str(bundle), advice) from error
+    except DamagedRecordError as error:
+        advice = "Take one that nobody has changed."
+        raise CommandError("a record is not what was written", str(bundle), advice) from error
     except ForeignFormatError as error:
         advice = "Replay them with that version."
         raise CommandError(f"the records have {error}", str(bundle), advice) from error

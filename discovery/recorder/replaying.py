@@ -4,7 +4,7 @@ Nothing but the records is read: no network, no configuration, no clock.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,10 @@ Record = Mapping[str, Any]
 
 class ForeignFormatError(Exception):
     """The records were written by a version that records otherwise."""
+
+
+class DamagedRecordError(Exception):
+    """A record is not what was written: somebody has changed it."""
 
 
 @dataclass(slots=True)
@@ -67,28 +71,44 @@ class Replayed:
 
 
 def replay(records: Iterable[Record]) -> list[Replayed]:
-    """Make every recorded decision again, in order. Raises ForeignFormatError."""
-    found: list[Replayed] = []
-    lists: dict[str, RecordedList] = {}
-    last: dict[str, Replayed] = {}
-    version = ""
+    """Make every recorded decision again, in order.
+
+    Raises ForeignFormatError and DamagedRecordError.
+    """
+    tape = _Tape()
     for record in records:
+        try:
+            tape.take(record)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise DamagedRecordError(type(error).__name__) from error
+    return tape.found
+
+
+@dataclass(slots=True)
+class _Tape:
+    """What has been read so far: the decisions, and what the next one may refer to."""
+
+    found: list[Replayed] = field(default_factory=list)
+    lists: dict[str, RecordedList] = field(default_factory=dict)
+    last: dict[str, Replayed] = field(default_factory=dict)
+    version: str = ""
+
+    def take(self, record: Record) -> None:
         match record["kind"]:
             case "ring":
-                version = record["version"]
-                lists.clear()
+                self.version = record["version"]
+                self.lists.clear()
                 if record["format"] != FORMAT:
-                    text = f"format {record['format']}, of version {version}"
+                    text = f"format {record['format']}, of version {self.version}"
                     raise ForeignFormatError(text)
             case "list":
-                follow(lists, record)
-            case "failure" if record["resource"] in last:
-                last[record["resource"]].failure = record["problem"]
+                follow(self.lists, record)
+            case "failure" if record["resource"] in self.last:
+                self.last[record["resource"]].failure = record["problem"]
             case "pass" | "end":
-                made = _replayed(record, lists, version)
-                last[record["resource"]] = made
-                found.append(made)
-    return found
+                made = _replayed(record, self.lists, self.version)
+                self.last[record["resource"]] = made
+                self.found.append(made)
 
 
 def _replayed(record: Record, lists: Mapping[str, RecordedList], version: str) -> Replayed:

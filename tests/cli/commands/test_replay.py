@@ -140,3 +140,16 @@ async def test_a_torn_last_line_is_left_out(ring: Path, program: Program) -> Non
     segment.write_bytes(segment.read_bytes()[:-50])
     done = await program("replay", str(ring))
     assert (done.code, len(done.out.splitlines())) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"kind": "pass"}', '{"kind": "list", "at": 5}', '{"kind": "failure"}']
+)
+async def test_a_record_that_somebody_changed_is_one_line(
+    ring: Path, program: Program, broken: str
+) -> None:
+    last = segments(ring)[-1]
+    last.write_bytes(last.read_bytes() + f"{broken}\n".encode())
+    done = await program("replay", str(ring))
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
+    assert "a record is not what was written" in done.err
